@@ -1,0 +1,63 @@
+package device
+
+// Tally is a Backend that computes nothing and counts: run on it, a step tells its arithmetic, and with counting arenas
+// its memory, before anything is allocated. Its buffers are phantoms. Products count 2 operations per multiply-add;
+// elementwise ops are left out, as is usual when a share of the arithmetic peak is quoted.
+type Tally struct {
+	Flops int64 // of matrix products and convolutions
+	Calls int64 // ops
+}
+
+var _ Backend = (*Tally)(nil)
+
+func (t *Tally) op()                         { t.Calls++ }
+func (t *Tally) product(flops int64)         { t.Calls++; t.Flops += flops }
+func (t *Tally) Name() string                { return "tally" }
+func (t *Tally) Alloc(n int) (Buffer, error) { return Phantom(n), nil }
+func (t *Tally) Free(Buffer)                 {}
+func (t *Tally) Upload(Buffer, []float32)    {}
+func (t *Tally) Sync() error                 { return nil }
+func (t *Tally) Close() error                { return nil }
+
+func (t *Tally) Download([]float32, Buffer) error { return nil }
+
+func (t *Tally) Fill(Buffer, float32)           { t.op() }
+func (t *Tally) Copy(dst, src Buffer)           { t.op() }
+func (t *Tally) Axpy(float32, Buffer, Buffer)   { t.op() }
+func (t *Tally) Sum(float32, Buffer, Buffer)    { t.op() }
+func (t *Tally) SumSquares(x, out Buffer)       { t.op() }
+func (t *Tally) AddSum(float32, Buffer, Buffer) { t.op() }
+func (t *Tally) MaxAbsDiff(x, y, out Buffer)    { t.op() }
+
+func (t *Tally) ConvForward(s ConvShape, _ Act, w, b, x, y Buffer)                 { t.product(s.Flops()) }
+func (t *Tally) ConvBackwardData(s ConvShape, w, dy, dx Buffer)                    { t.product(s.Flops()) }
+func (t *Tally) ConvBackwardAct(s ConvShape, _ Act, w, dy, h Buffer)               { t.product(s.Flops()) }
+func (t *Tally) ConvBackwardWeight(s ConvShape, x, dy, dw, db Buffer)              { t.product(s.Flops()) }
+func (t *Tally) RowScale(rows, cols int, logs, w, b, wf, bf Buffer)                { t.op() }
+func (t *Tally) RowScaleBackward(r, c int, l, wf, bf, dwf, dbf, dw, db, dl Buffer) { t.op() }
+
+func (t *Tally) MixForward(c, m int, a, b, x Buffer) { t.product(2 * int64(c) * int64(c) * int64(m)) }
+func (t *Tally) MixBackward(c, m int, a, x, dx, da Buffer) {
+	t.product(4 * int64(c) * int64(c) * int64(m))
+}
+func (t *Tally) LUCompose(c int, perm, l, u, logd, sign, w, winv Buffer) { t.op() }
+func (t *Tally) LUComposeBackward(c int, p, l, u, d, s, dw Buffer, _ float32, dl, du, dd Buffer) {
+	t.op()
+}
+
+func (t *Tally) Coupling(_ Rows, _ Law, g, st, x, logdet Buffer)                           { t.op() }
+func (t *Tally) CouplingInverse(_ Rows, _ Law, g, st, x, logdet Buffer)                    { t.op() }
+func (t *Tally) CouplingBackward(_ Rows, _ Law, g, st, x, dx Buffer, _ float32, dg Buffer) { t.op() }
+func (t *Tally) ActNorm(c, m int, logs, b, x Buffer)                                       { t.op() }
+func (t *Tally) ActNormInverse(c, m int, logs, b, x Buffer)                                { t.op() }
+func (t *Tally) ActNormBackward(c, m int, l, b, x, dx Buffer, _ float32, dl, db Buffer)    { t.op() }
+func (t *Tally) ActNormInit(c, m int, x, logs, b Buffer)                                   { t.op() }
+func (t *Tally) Permute(c, m int, perm, x, y Buffer)                                       { t.op() }
+func (t *Tally) Squeeze(c, n, h, w int, x, y Buffer)                                       { t.op() }
+func (t *Tally) Unsqueeze(c, n, h, w int, x, y Buffer)                                     { t.op() }
+func (t *Tally) GaussianLogProb(_ Rows, x, logp Buffer)                                    { t.op() }
+func (t *Tally) GaussianLogProbBackward(_ float32, x, dx Buffer)                           { t.op() }
+func (t *Tally) Dequantize(_ Rows, _ int, _ Stream, at, v, x Buffer)                       { t.op() }
+func (t *Tally) Normal(_ Rows, _ float32, _ Stream, at, x Buffer)                          { t.op() }
+func (t *Tally) Uniform(_ Rows, _ Stream, at, x Buffer)                                    { t.op() }
+func (t *Tally) AdamStep(_ Adam, hyper, sumsq, g, p, m, v, ema Buffer)                     { t.op() }

@@ -1,0 +1,81 @@
+package flowgpu
+
+import (
+	"fmt"
+
+	"cuflow/device"
+)
+
+// Evaluator scores and draws images in batches of one size. Images are channel-major [C][n][H][W] on the host.
+type Evaluator struct {
+	w    *Workspace
+	logp []float32
+}
+
+// NewEvaluator prepares batches of up to batch samples.
+func NewEvaluator(m *Model, batch int) (*Evaluator, error) {
+	w, err := m.NewWorkspace(batch, "")
+	if err != nil {
+		return nil, err
+	}
+	return &Evaluator{w: w, logp: make([]float32, batch)}, nil
+}
+
+// Close frees the memory.
+func (e *Evaluator) Close() { e.w.Close() }
+
+// Batch is the greatest n.
+func (e *Evaluator) Batch() int { return e.w.batch }
+
+// LogProb writes to out [n] the log-density in nats, with every constant counted, of n samples of whole-number
+// intensities plus uniform noise: bits per dimension are -out/(D ln 2). The noise of sample i of x is that of index
+// first+i for the seed, whatever the batch size.
+func (e *Evaluator) LogProb(x []float32, n, first int, seed uint64, out []float64) error {
+	w := e.w
+	w.s.Upload(w.pixels.Slice(0, w.m.cfg.D()*n), x[:w.m.cfg.D()*n])
+	w.noiseAt(0, first)
+	w.dequantize(n, device.Stream{Seed: seed, ID: streamEval})
+	return e.score(n, out)
+}
+
+// score runs the flow on what lies in x and reads the log-densities.
+func (e *Evaluator) score(n int, out []float64) error {
+	w := e.w
+	w.forward(n, false)
+	if err := w.s.Download(e.logp[:n], w.logdet.Slice(0, n)); err != nil {
+		return fmt.Errorf("scoring %d samples: %w", n, err)
+	}
+	for i, v := range e.logp[:n] {
+		out[i] = float64(v) + w.m.logVolume()
+	}
+	return nil
+}
+
+// Sample draws n samples into out, as continuous intensities: to be shown, they are rounded down and clamped. The latent
+// is drawn at the given temperature (its standard deviation; 1 samples the model). Sample i depends on seed and
+// first+i alone.
+func (e *Evaluator) Sample(n int, temperature float32, seed uint64, first int, out []float32) error {
+	w := e.w
+	w.enter(n)
+	w.noiseAt(0, first)
+	w.eachRegion(n, func(i int, r device.Rows, lo int) {
+		w.s.Normal(r, temperature, device.Stream{Seed: seed, ID: streamSample + uint32(i)}, w.at, w.s.x.Slice(lo, lo+r.Len()))
+	})
+	return e.decode(n, out)
+}
+
+// decode takes the latent that lies in x back to intensities.
+func (e *Evaluator) decode(n int, out []float32) error {
+	w := e.w
+	w.inverse(n)
+	size := w.m.cfg.D() * n
+	if err := w.s.Download(out[:size], w.s.x.Slice(0, size)); err != nil {
+		return fmt.Errorf("sampling %d images: %w", n, err)
+	}
+	if k := float32(w.m.cfg.Intensities); k > 0 {
+		for i, v := range out[:size] {
+			out[i] = (v + 0.5) * k
+		}
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package flowgpu
+
+import "cuflow/device"
+
+// Layer is one invertible map, applied in place to a batch in flight.
+type Layer interface {
+	Forward(*State)  // X becomes y; LogDet += log|det dy/dx|
+	Inverse(*State)  // X becomes x; LogDet -= log|det dy/dx|
+	Backward(*State) // (X, DX) = (y, dy) becomes (x, dx); adds to each Param's gradient
+	Params() []*Param
+}
+
+// State is one batch travelling through a flow, in place, and what the layers need on the way. The Backend's ops are
+// its methods.
+type State struct {
+	device.Backend
+	N, C, H, W int           // active shape; a Split shortens it, and what it leaves behind is latent
+	x, dx      device.Buffer // the whole batch and its gradient, D*N each; the first C*N*H*W are active
+	LogDet     device.Buffer // [N]
+	DLogDet    float32       // dLoss/dLogDet, the same for every sample
+
+	Scratch *device.Arena // memory of one call: taken and released by the same method
+	Stash   *device.Arena // memory from Forward to Backward: taken in order, released in reverse
+
+	Training bool          // a Backward will follow this Forward
+	Keep     bool          // conditioners keep their hidden activations for it (mode stash)
+	Init     bool          // actnorms that wait for data set themselves from this batch
+	Drift    device.Buffer // [1] greatest |x recovered - x stored| so far; not given where it is not measured
+}
+
+// P is pixels per sample.
+func (s *State) P() int { return s.H * s.W }
+
+// M is columns, N*P.
+func (s *State) M() int { return s.N * s.H * s.W }
+
+// X is the active part of the batch.
+func (s *State) X() device.Buffer { return s.x.Slice(0, s.C*s.M()) }
+
+// DX is the gradient of X.
+func (s *State) DX() device.Buffer { return s.dx.Slice(0, s.C*s.M()) }
+
+// hidden is the arena for what Backward wants to find again, if memory is to be spent on it.
+func (s *State) hidden() *device.Arena {
+	if s.Training && s.Keep {
+		return s.Stash
+	}
+	return s.Scratch
+}
+
+// Chain is layers applied one after another.
+type Chain []Layer
+
+func (c Chain) Forward(s *State) {
+	for _, l := range c {
+		l.Forward(s)
+	}
+}
+
+func (c Chain) Inverse(s *State) {
+	for i := len(c) - 1; i >= 0; i-- {
+		c[i].Inverse(s)
+	}
+}
+
+func (c Chain) Backward(s *State) {
+	for i := len(c) - 1; i >= 0; i-- {
+		c[i].Backward(s)
+	}
+}
+
+func (c Chain) Params() (p []*Param) {
+	for _, l := range c {
+		p = append(p, l.Params()...)
+	}
+	return p
+}
+
+// halves cuts rows off a block of channels: the first c channels and the rest.
+func halves(b device.Buffer, c, m int) (first, rest device.Buffer) {
+	return b.Slice(0, c*m), b.Slice(c*m, b.Len())
+}

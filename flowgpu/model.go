@@ -1,0 +1,173 @@
+package flowgpu
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"cuflow/device"
+)
+
+// Model is a flow with its parameters on a device. It is used from one goroutine at a time.
+type Model struct {
+	cfg    Config
+	be     device.Backend
+	blocks []block
+
+	params  []*Param      // in the order of the layers
+	values  device.Buffer // trained ones, laid end to end
+	fixed   device.Buffer // the others
+	grads   device.Buffer // like values, once there is a trainer
+	tensors *Evaluator    // behind LogProb, Encode, Decode and Sample, made when first used
+}
+
+// New builds a model with initial weights drawn from its seed. Actnorms still wait for their first batch. The error
+// says what is wrong with the description, or that the device has no memory left for the parameters.
+func New(be device.Backend, cfg Config) (*Model, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	m := &Model{cfg: cfg, be: be, blocks: glow(cfg, rand.New(rand.NewPCG(cfg.Seed, 0)))}
+	for _, b := range m.blocks {
+		m.params = append(m.params, b.chain.Params()...)
+	}
+	if err := m.place(); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// place lays the parameters out, each array on a 64-byte boundary, and uploads their initial values.
+func (m *Model) place() (err error) {
+	trained, fixed := 0, 0
+	for _, p := range m.params {
+		if p.Fixed {
+			fixed += aligned(p.Len())
+		} else {
+			trained += aligned(p.Len())
+		}
+	}
+	if m.values, err = m.be.Alloc(trained); err != nil {
+		return fmt.Errorf("parameters: %w", err)
+	}
+	if m.fixed, err = m.be.Alloc(fixed); err != nil {
+		return fmt.Errorf("fixed parameters: %w", err)
+	}
+	m.eachView(func(p *Param, lo, hi int) {
+		if p.Fixed {
+			p.V = m.fixed.Slice(lo, hi)
+		} else {
+			p.V = m.values.Slice(lo, hi)
+		}
+		if p.start != nil {
+			m.be.Upload(p.V, p.start)
+			p.start = nil
+		}
+	})
+	return nil
+}
+
+// eachView calls f with each parameter's place in its flat array.
+func (m *Model) eachView(f func(p *Param, lo, hi int)) {
+	trained, fixed := 0, 0
+	for _, p := range m.params {
+		at := &trained
+		if p.Fixed {
+			at = &fixed
+		}
+		f(p, *at, *at+p.Len())
+		*at += aligned(p.Len())
+	}
+}
+
+// aligned rounds up to a whole number of 64-byte lines. The gap stays 0: its gradient is.
+func aligned(n int) int { return (n + 15) / 16 * 16 }
+
+// needGradients gives every trained parameter room for its gradient.
+func (m *Model) needGradients() (err error) {
+	if !m.grads.Nil() {
+		return nil
+	}
+	if m.grads, err = m.be.Alloc(m.values.Len()); err != nil {
+		return fmt.Errorf("gradients: %w", err)
+	}
+	m.eachView(func(p *Param, lo, hi int) {
+		if !p.Fixed {
+			p.G = m.grads.Slice(lo, hi)
+		}
+	})
+	return nil
+}
+
+// Close frees the model's memory on the device.
+func (m *Model) Close() {
+	if m.tensors != nil {
+		m.tensors.Close()
+		m.tensors = nil
+	}
+	for _, b := range []*device.Buffer{&m.values, &m.fixed, &m.grads} {
+		if !b.Nil() {
+			m.be.Free(*b)
+			*b = device.Buffer{}
+		}
+	}
+}
+
+// Config describes the model, defaults filled in.
+func (m *Model) Config() Config { return m.cfg }
+
+// Backend is the device that the model lives on.
+func (m *Model) Backend() device.Backend { return m.be }
+
+// Values is all trained parameters in one array: what an optimiser steps over.
+func (m *Model) Values() device.Buffer { return m.values }
+
+// Fixed is all parameters that are not trained.
+func (m *Model) Fixed() device.Buffer { return m.fixed }
+
+// NumParams counts the trained values.
+func (m *Model) NumParams() (n int) {
+	for _, p := range m.params {
+		if !p.Fixed {
+			n += p.Len()
+		}
+	}
+	return n
+}
+
+// Initialised says whether the first batch has set every actnorm.
+func (m *Model) Initialised() bool {
+	for _, p := range m.params {
+		if p.FromData && !p.Done {
+			return false
+		}
+	}
+	return true
+}
+
+// ParamInfo names one array of a layer.
+type ParamInfo struct {
+	Name  string
+	Shape []int
+	Fixed bool
+}
+
+// LayerInfo is one part of a model, for people to read.
+type LayerInfo struct {
+	Name    string
+	C, H, W int // shape of what comes out of it
+	Params  []ParamInfo
+}
+
+// Layers lists the model's parts in forward order.
+func (m *Model) Layers() (infos []LayerInfo) {
+	for _, b := range m.blocks {
+		info := LayerInfo{Name: b.name, C: b.c, H: b.h, W: b.w}
+		for _, p := range b.chain.Params() {
+			info.Params = append(info.Params, ParamInfo{p.Name, p.Shape, p.Fixed})
+		}
+		infos = append(infos, info)
+	}
+	return infos
+}

@@ -1,0 +1,143 @@
+package flowgpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"cuflow/device"
+)
+
+// Net is a conditioner: a plain network from some channels to the parameters of a coupling. It is no layer and needs no
+// inverse.
+type Net interface {
+	// Forward computes out from in and takes what Backward will need from the arena.
+	Forward(s *State, a *device.Arena, in, out device.Buffer)
+	// Backward adds the gradients of the parameters, and that of in to din. It uses up what the last Forward left in the arena.
+	Backward(s *State, in, dout, din device.Buffer)
+	Params() []*Param
+}
+
+// ConvNet is convolutions one after another, each but the last followed by an actnorm or a bias, and a ReLU.
+type ConvNet []*convUnit
+
+// convUnit is y = act((w*x + b) * exp(logs)); without logs, y = act(w*x + b).
+type convUnit struct {
+	cin, cout, k int
+	act          device.Act
+	w, b, logs   *Param // [Cout][Cin][K][K], [Cout], [Cout] or nil
+
+	y      device.Buffer // [Cout][N][P], what the last Forward computed
+	wf, bf device.Buffer // weights with the actnorm folded in
+}
+
+// NewGlowNet is Glow's conditioner: a 3x3, a 1x1 and a 3x3 convolution, the first two with actnorm and ReLU, the last
+// started at 0, so that every coupling starts as the identity. Kingma and Dhariwal, "Glow", 2018, section 3.3.
+func NewGlowNet(cin, hidden, cout int, r *rand.Rand) ConvNet {
+	return ConvNet{
+		newConvUnit("conv1", cin, hidden, 3, device.ReLU, 0.05, true, r),
+		newConvUnit("conv2", hidden, hidden, 1, device.ReLU, 0.05, true, r),
+		newConvUnit("conv3", hidden, cout, 3, device.NoAct, 0, false, r),
+	}
+}
+
+// NewZeroConv is one 3x3 convolution that starts at 0: Glow's prior of what a split leaves behind.
+func NewZeroConv(cin, cout int) ConvNet {
+	return ConvNet{newConvUnit("conv", cin, cout, 3, device.NoAct, 0, false, nil)}
+}
+
+// NewMLP is dense layers applied to the channels of every pixel, depth hidden ones with ReLU and a last one that starts at
+// 0. Weights start as He et al., "Delving deep into rectifiers", 2015.
+func NewMLP(cin, hidden, depth, cout int, r *rand.Rand) ConvNet {
+	var n ConvNet
+	for i := range depth {
+		n = append(n, newConvUnit(fmt.Sprintf("dense%d", i+1), cin, hidden, 1, device.ReLU, math.Sqrt(2/float64(cin)), false, r))
+		cin = hidden
+	}
+	return append(n, newConvUnit(fmt.Sprintf("dense%d", depth+1), cin, cout, 1, device.NoAct, 0, false, r))
+}
+
+func newConvUnit(name string, cin, cout, k int, act device.Act, std float64, actnorm bool, r *rand.Rand) *convUnit {
+	u := &convUnit{cin: cin, cout: cout, k: k, act: act}
+	var w []float32
+	if std > 0 {
+		w = make([]float32, cout*cin*k*k)
+		for i := range w {
+			w[i] = float32(std * r.NormFloat64())
+		}
+	}
+	u.w = newParam(name+".w", w, cout, cin, k, k)
+	u.b = newParam(name+".b", nil, cout)
+	if actnorm {
+		u.logs = newParam(name+".logs", nil, cout)
+		u.logs.FromData = true
+	}
+	return u
+}
+
+func (u *convUnit) shape(s *State) device.ConvShape {
+	return device.ConvShape{Cin: u.cin, Cout: u.cout, K: u.k, N: s.N, H: s.H, W: s.W}
+}
+
+func (n ConvNet) Forward(s *State, a *device.Arena, in, out device.Buffer) {
+	for i, u := range n {
+		u.y = out
+		if i < len(n)-1 {
+			u.y = a.Take(u.cout * s.M())
+		}
+		u.forward(s, a, in)
+		in = u.y
+	}
+}
+
+func (u *convUnit) forward(s *State, a *device.Arena, x device.Buffer) {
+	g := u.shape(s)
+	u.wf, u.bf = u.w.V, u.b.V
+	if u.logs != nil {
+		if s.Init && !u.logs.Done {
+			s.ConvForward(g, device.NoAct, u.w.V, device.Buffer{}, x, u.y)
+			s.ActNormInit(u.cout, s.M(), u.y, u.logs.V, u.b.V)
+			u.logs.Done = true
+		}
+		u.wf, u.bf = a.Take(u.w.Len()), a.Take(u.cout)
+		s.RowScale(u.cout, u.cin*u.k*u.k, u.logs.V, u.w.V, u.b.V, u.wf, u.bf)
+	}
+	s.ConvForward(g, u.act, u.wf, u.bf, x, u.y)
+}
+
+// Backward turns each unit's y into the gradient before its activation, in place, from the last to the first.
+func (n ConvNet) Backward(s *State, in, dout, din device.Buffer) {
+	for i := len(n) - 1; i > 0; i-- {
+		below := n[i-1]
+		n[i].backwardWeights(s, below.y, dout)
+		s.ConvBackwardAct(n[i].shape(s), below.act, n[i].wf, dout, below.y)
+		dout = below.y
+	}
+	n[0].backwardWeights(s, in, dout)
+	s.ConvBackwardData(n[0].shape(s), n[0].wf, dout, din)
+}
+
+func (u *convUnit) backwardWeights(s *State, x, dy device.Buffer) {
+	g := u.shape(s)
+	if u.logs == nil {
+		s.ConvBackwardWeight(g, x, dy, u.w.G, u.b.G)
+		return
+	}
+	mark := s.Scratch.Mark()
+	dwf, dbf := s.Scratch.Take(u.w.Len()), s.Scratch.Take(u.cout)
+	s.Fill(dwf, 0)
+	s.Fill(dbf, 0)
+	s.ConvBackwardWeight(g, x, dy, dwf, dbf)
+	s.RowScaleBackward(u.cout, u.cin*u.k*u.k, u.logs.V, u.wf, u.bf, dwf, dbf, u.w.G, u.b.G, u.logs.G)
+	s.Scratch.Release(mark)
+}
+
+func (n ConvNet) Params() (p []*Param) {
+	for _, u := range n {
+		p = append(p, u.w, u.b)
+		if u.logs != nil {
+			p = append(p, u.logs)
+		}
+	}
+	return p
+}

@@ -1,0 +1,36 @@
+package flowgpu
+
+import "cuflow/device"
+
+// Param is one array of a layer. The model lays the trained ones out in one allocation, their gradients in another and
+// the fixed ones in a third, in the order of the layers; V and G are views into them.
+type Param struct {
+	Name  string
+	Shape []int
+	Fixed bool // not trained: permutations, signs
+
+	// FromData marks a parameter that a first batch of data sets (actnorm). Done says that this has happened; the flag is part of
+	// the checkpoint, so that loading a model never initialises it again.
+	FromData, Done bool
+
+	V, G device.Buffer // value and gradient; a fixed parameter has no gradient
+
+	start []float32 // initial value, until it is uploaded; nil is 0
+}
+
+// Len is the number of values.
+func (p *Param) Len() int {
+	n := 1
+	for _, d := range p.Shape {
+		n *= d
+	}
+	return n
+}
+
+func newParam(name string, start []float32, shape ...int) *Param {
+	return &Param{Name: name, Shape: shape, start: start}
+}
+
+func newFixed(name string, start []float32, shape ...int) *Param {
+	return &Param{Name: name, Shape: shape, start: start, Fixed: true}
+}

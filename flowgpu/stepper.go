@@ -1,0 +1,221 @@
+package flowgpu
+
+import (
+	"fmt"
+	"math"
+
+	"cuflow/device"
+)
+
+// RingSize is how many steps may pass between two calls of Stepper.Read.
+const RingSize = 64
+
+// StepConfig says how a Stepper trains.
+type StepConfig struct {
+	Batch int
+	Mode  Mode
+	Adam  device.Adam
+	Seed  uint64 // of the dequantisation noise
+}
+
+// Stepper trains a model: it holds the optimiser's state and the memory of one batch. A step enqueues work and waits for
+// nothing; it allocates nothing.
+type Stepper struct {
+	m     *Model
+	cfg   StepConfig
+	w     *Workspace
+	m1    device.Buffer // Adam's first moment
+	m2    device.Buffer // Adam's second moment, or Adamax's norm
+	ema   device.Buffer // averaged weights, if they are wanted
+	hyper device.Buffer // [2] learning rate, step
+	ring  device.Buffer // [RingSize][3] loss, squared gradient norm, drift
+
+	hyperHost [2]float32
+	ringHost  [3 * RingSize]float32
+	records   [RingSize]Record
+	steps     int // done
+	read      int // of them read
+}
+
+// Record is what is known of a step afterwards.
+type Record struct {
+	Step     int     // 1, 2, ...
+	Loss     float64 // nats per sample with every constant: the mean of -log p
+	GradNorm float64 // before clipping
+	Drift    float64 // mode reversible: greatest error of a recovered batch, in units of x
+}
+
+// NewStepper prepares training. The model's averaged weights start as the weights are now.
+func NewStepper(m *Model, cfg StepConfig) (*Stepper, error) {
+	w, err := m.NewWorkspace(cfg.Batch, cfg.Mode)
+	if err != nil {
+		return nil, err
+	}
+	t := &Stepper{m: m, cfg: cfg, w: w}
+	n := m.values.Len()
+	for _, b := range []struct {
+		buf  *device.Buffer
+		size int
+	}{{&t.m1, n}, {&t.m2, n}, {&t.hyper, 2}, {&t.ring, 3 * RingSize}, {&t.ema, n}} {
+		if b.buf == &t.ema && cfg.Adam.EMADecay == 0 {
+			continue
+		}
+		if *b.buf, err = m.be.Alloc(b.size); err != nil {
+			t.Close()
+			return nil, fmt.Errorf("the optimiser's state: %w", err)
+		}
+	}
+	if !t.ema.Nil() {
+		m.be.Copy(t.ema, m.values)
+	}
+	return t, nil
+}
+
+// Close frees the memory, but not the model.
+func (t *Stepper) Close() {
+	t.w.Close()
+	for _, b := range []device.Buffer{t.m1, t.m2, t.hyper, t.ring, t.ema} {
+		if !b.Nil() {
+			t.m.be.Free(b)
+		}
+	}
+}
+
+// Steps is how many steps have been taken.
+func (t *Stepper) Steps() int { return t.steps }
+
+// Initialise lets every actnorm that still waits set itself from one batch of whole-number intensities, channel-major. A model
+// that has been initialised, now or before it was saved, stays as it is.
+func (t *Stepper) Initialise(x []float32) {
+	if t.m.Initialised() {
+		return
+	}
+	w := t.w
+	w.s.Upload(w.pixels, x)
+	w.noiseAt(0, 0)
+	w.dequantize(w.batch, device.Stream{Seed: t.cfg.Seed, ID: streamInit})
+	w.s.Init = true
+	w.forward(w.batch, false)
+	w.s.Init = false
+	if !t.ema.Nil() {
+		t.m.be.Copy(t.ema, t.m.values)
+	}
+}
+
+// Step takes one training step on a batch of whole-number intensities, channel-major [C][N][H][W].
+func (t *Stepper) Step(x []float32, lr float32) {
+	if t.steps-t.read >= RingSize {
+		panic("flowgpu: more than RingSize steps without a Read")
+	}
+	be, w := t.m.be, t.w
+	slot := t.steps % RingSize * 3
+	loss, norm, drift := t.ring.Slice(slot, slot+1), t.ring.Slice(slot+1, slot+2), t.ring.Slice(slot+2, slot+3)
+	t.steps++
+	t.hyperHost = [2]float32{lr, float32(t.steps)}
+	be.Upload(t.hyper, t.hyperHost[:])
+	be.Upload(w.pixels, x)
+	w.noiseAt(t.steps, 0)
+
+	w.dequantize(w.batch, device.Stream{Seed: t.cfg.Seed, ID: streamTrain})
+	w.forward(w.batch, true)
+	be.Sum(-1/float32(w.batch), w.logdet, loss)
+
+	be.Fill(t.m.grads, 0)
+	be.Fill(drift, 0)
+	if t.cfg.Mode == Reversible {
+		w.s.Drift = drift
+	}
+	w.backward()
+	be.SumSquares(t.m.grads, norm)
+	be.AdamStep(t.cfg.Adam, t.hyper, norm, t.m.grads, t.m.values, t.m1, t.m2, t.ema)
+}
+
+// Read waits for the steps taken since the last Read and tells their losses. The records are overwritten by the next Read.
+func (t *Stepper) Read() ([]Record, error) {
+	if err := t.m.be.Download(t.ringHost[:], t.ring); err != nil {
+		return nil, fmt.Errorf("training step %d: %w", t.steps, err)
+	}
+	records := t.records[:0]
+	for ; t.read < t.steps; t.read++ {
+		v := t.ringHost[t.read%RingSize*3:]
+		records = append(records, Record{
+			Step: t.read + 1, Loss: float64(v[0]) - t.m.logVolume(), GradNorm: math.Sqrt(float64(v[1])), Drift: float64(v[2]),
+		})
+	}
+	return records, nil
+}
+
+// WithEMA runs f while the averaged weights are the model's, if there are any.
+func (t *Stepper) WithEMA(f func() error) error {
+	if t.ema.Nil() {
+		return f()
+	}
+	// The gradient's memory is free between steps.
+	be, m := t.m.be, t.m
+	be.Copy(m.grads, m.values)
+	be.Copy(m.values, t.ema)
+	defer be.Copy(m.values, m.grads)
+	return f()
+}
+
+// Flops is the arithmetic of one step in matrix products and convolutions, two per multiply-add, as its mode does it.
+func (t *Stepper) Flops() int64 { return t.w.flops }
+
+// Memory is what training holds, in bytes.
+type Memory struct {
+	Parameters  int64 // values and fixed ones
+	Optimiser   int64 // gradients, moments, averaged weights
+	Activations int64 // the batch in flight and what the mode keeps
+}
+
+// Total is all of it.
+func (m Memory) Total() int64 { return m.Parameters + m.Optimiser + m.Activations }
+
+// Memory is what this Stepper and its model hold.
+func (t *Stepper) Memory() Memory {
+	return Memory{
+		Parameters:  4 * int64(t.m.values.Len()+t.m.fixed.Len()),
+		Optimiser:   4 * int64(t.m.grads.Len()+t.m1.Len()+t.m2.Len()+t.ema.Len()+t.hyper.Len()+t.ring.Len()),
+		Activations: t.w.Bytes(),
+	}
+}
+
+// state is what a checkpoint holds of the optimiser.
+func (t *Stepper) state() []namedBuffer {
+	s := []namedBuffer{{"adam.m", t.m1}, {"adam.v", t.m2}}
+	if !t.ema.Nil() {
+		s = append(s, namedBuffer{"ema", t.ema})
+	}
+	return s
+}
+
+// Save adds the optimiser's state to a checkpoint. The number of steps is the caller's to keep.
+func (t *Stepper) Save(c *Checkpoint) error {
+	for _, part := range t.state() {
+		data := make([]float32, part.buf.Len())
+		if err := t.m.be.Download(data, part.buf); err != nil {
+			return fmt.Errorf("reading the optimiser's %s: %w", part.name, err)
+		}
+		c.Add(part.name, data)
+	}
+	return nil
+}
+
+// Load sets the optimiser's state from a checkpoint that was written after the given number of steps.
+func (t *Stepper) Load(c *Checkpoint, steps int) error {
+	for _, part := range t.state() {
+		data, err := c.Section(part.name)
+		if err != nil {
+			return err
+		}
+		if len(data) != part.buf.Len() {
+			return fmt.Errorf("the checkpoint has %d values of %s, the model %d: it was written by another version", len(data), part.name, part.buf.Len())
+		}
+	}
+	for _, part := range t.state() {
+		data, _ := c.Section(part.name)
+		t.m.be.Upload(part.buf, data)
+	}
+	t.steps, t.read = steps, steps
+	return nil
+}

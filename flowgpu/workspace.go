@@ -1,0 +1,197 @@
+package flowgpu
+
+import (
+	"fmt"
+	"math"
+
+	"cuflow/device"
+)
+
+// The uses of random numbers, kept apart from each other for one seed.
+const (
+	streamInit   = 1  // dequantisation of the batch that sets actnorms
+	streamTrain  = 2  // dequantisation in training, by step
+	streamEval   = 3  // dequantisation in evaluation, by sample
+	streamSample = 16 // latents, by sample; one stream per region from here
+)
+
+// Workspace is a model's memory for one batch size: the batch in flight, its gradient, and the two arenas, sized by
+// a dry run. Methods that take n allow any n up to the batch size.
+type Workspace struct {
+	m       *Model
+	batch   int
+	chain   Chain
+	s       State
+	all     device.Buffer // everything below is cut from this
+	pixels  device.Buffer // [D*N] whole numbers, before dequantisation
+	logdet  device.Buffer // [N]
+	at      device.Buffer // [2] step and first sample, for noise
+	atHost  [2]float32
+	regions []device.Rows // latent blocks as they lie in memory, for N = 1
+	flops   int64         // of one pass: a training step, or an evaluation and a sampling
+}
+
+// NewWorkspace prepares training on batches in a memory mode, or with mode "" evaluation and sampling only. The error says
+// how much memory was missing.
+func (m *Model) NewWorkspace(batch int, mode Mode) (*Workspace, error) {
+	w := &Workspace{m: m, batch: batch, regions: latentRegions(m.blocks)}
+	w.chain = mode.chain(m.blocks)
+	training := mode != ""
+	if training {
+		if err := m.needGradients(); err != nil {
+			return nil, err
+		}
+	}
+	plan := w.dryRun(training, mode == Stash)
+
+	n := m.cfg.D() * batch
+	sizes := []int{n, n, 0, batch, 2, plan.scratch, plan.stash}
+	if training {
+		sizes[2] = n
+	}
+	total := 0
+	for _, size := range sizes {
+		total += aligned(size)
+	}
+	all, err := m.be.Alloc(total)
+	if err != nil {
+		return nil, fmt.Errorf("a batch of %d images in mode %q: %w; use a smaller --batch or another --memory", batch, mode, err)
+	}
+	w.all = all
+	cut := func(size int) device.Buffer {
+		piece := all.Slice(0, size)
+		all = all.Slice(aligned(size), all.Len())
+		return piece
+	}
+	w.pixels, w.s.x, w.s.dx, w.logdet, w.at = cut(sizes[0]), cut(sizes[1]), cut(sizes[2]), cut(sizes[3]), cut(sizes[4])
+	w.s.Scratch, w.s.Stash = device.NewArena(cut(sizes[5])), device.NewArena(cut(sizes[6]))
+	w.s.Backend, w.s.Keep = m.be, mode == Stash
+	w.flops = plan.flops
+	return w, nil
+}
+
+// Close frees the memory.
+func (w *Workspace) Close() { w.m.be.Free(w.all) }
+
+// Bytes is the memory that the workspace holds.
+func (w *Workspace) Bytes() int64 { return 4 * int64(w.all.Len()) }
+
+// latentRegions lists where the latent lies in the batch's memory: the last level first, then what each split retired,
+// from the last split to the first. Each region is [C][N][P].
+func latentRegions(blocks []block) (regions []device.Rows) {
+	last := blocks[len(blocks)-1]
+	regions = append(regions, device.Rows{C: last.c, N: 1, P: last.h * last.w})
+	for i := len(blocks) - 1; i >= 0; i-- {
+		for _, l := range blocks[i].chain {
+			if split, ok := l.(*Split); ok {
+				regions = append(regions, device.Rows{C: split.coupling.c2, N: 1, P: blocks[i].h * blocks[i].w})
+			}
+		}
+	}
+	return regions
+}
+
+// eachRegion calls f with each latent region of a batch of n samples and where it begins.
+func (w *Workspace) eachRegion(n int, f func(i int, r device.Rows, lo int)) {
+	lo := 0
+	for i, r := range w.regions {
+		r.N = n
+		f(i, r, lo)
+		lo += r.Len()
+	}
+}
+
+// plan is how much memory a step takes from each arena, and its arithmetic.
+type plan struct {
+	scratch, stash int
+	flops          int64
+}
+
+// dryRun takes one step on a backend that only counts.
+func (w *Workspace) dryRun(training, keep bool) plan {
+	tally := &device.Tally{}
+	n := w.m.cfg.D() * w.batch
+	w.s = State{
+		Backend: tally, x: device.Phantom(n), dx: device.Phantom(n),
+		Scratch: device.NewCountingArena(), Stash: device.NewCountingArena(), Keep: keep,
+	}
+	w.pixels, w.logdet, w.at = device.Phantom(n), device.Phantom(w.batch), device.Phantom(2)
+	w.forward(w.batch, training)
+	if training {
+		w.backward()
+	} else {
+		w.inverse(w.batch)
+	}
+	p := plan{scratch: w.s.Scratch.High(), stash: w.s.Stash.High(), flops: tally.Flops}
+	w.s = State{}
+	return p
+}
+
+// enter begins a pass over n samples of the data's shape.
+func (w *Workspace) enter(n int) {
+	if n > w.batch {
+		panic("flowgpu: more samples than the workspace was made for")
+	}
+	cfg := &w.m.cfg
+	w.s.N, w.s.C, w.s.H, w.s.W = n, cfg.Channels, cfg.Height, cfg.Width
+	w.s.LogDet = w.logdet.Slice(0, n)
+	w.s.Scratch.Release(0)
+	w.s.Stash.Release(0)
+}
+
+// noiseAt uploads which step and sample the next noise belongs to.
+func (w *Workspace) noiseAt(step, first int) {
+	w.atHost = [2]float32{float32(step), float32(first)}
+	w.s.Upload(w.at, w.atHost[:])
+}
+
+// dequantize makes the n samples in pixels continuous and centres them: x = (v + u)/Intensities - 1/2. Real-valued data
+// is taken as it is.
+func (w *Workspace) dequantize(n int, rng device.Stream) {
+	cfg := &w.m.cfg
+	size := cfg.D() * n
+	if cfg.Intensities == 0 {
+		w.s.Copy(w.s.x.Slice(0, size), w.pixels.Slice(0, size))
+		return
+	}
+	rows := device.Rows{C: cfg.Channels, N: n, P: cfg.Height * cfg.Width}
+	w.s.Dequantize(rows, cfg.Intensities, rng, w.at, w.pixels.Slice(0, size), w.s.x.Slice(0, size))
+}
+
+// logVolume is the constant that the change from intensities to x adds to a sample's log-density, in nats: the density
+// of v+u is that of x divided by Intensities in each of D dimensions.
+func (m *Model) logVolume() float64 {
+	if m.cfg.Intensities == 0 {
+		return 0
+	}
+	return -float64(m.cfg.D()) * math.Log(float64(m.cfg.Intensities))
+}
+
+// forward takes x to z and leaves log p(x), but for logVolume, in LogDet.
+func (w *Workspace) forward(n int, training bool) {
+	w.enter(n)
+	s := &w.s
+	s.Training = training
+	s.Fill(s.LogDet, 0)
+	w.chain.Forward(s)
+	w.eachRegion(n, func(_ int, r device.Rows, lo int) {
+		s.GaussianLogProb(r, s.x.Slice(lo, lo+r.Len()), s.LogDet)
+	})
+}
+
+// backward takes z back to x and adds the gradient of the loss, -mean log p(x), to every parameter.
+func (w *Workspace) backward() {
+	s := &w.s
+	s.DLogDet = -1 / float32(s.N)
+	size := w.m.cfg.D() * s.N
+	s.GaussianLogProbBackward(s.DLogDet, s.x.Slice(0, size), s.dx.Slice(0, size))
+	w.chain.Backward(s)
+}
+
+// inverse takes z to x. The log-determinant of the way back is not wanted.
+func (w *Workspace) inverse(n int) {
+	w.enter(n)
+	last := w.m.blocks[len(w.m.blocks)-1]
+	w.s.C, w.s.H, w.s.W = last.c, last.h, last.w
+	w.chain.Inverse(&w.s)
+}
