@@ -95,7 +95,7 @@ func (t *Stepper) Initialise(x []float32) {
 	w.noiseAt(0, 0)
 	w.dequantize(w.batch, device.Stream{Seed: t.cfg.Seed, ID: streamInit})
 	w.s.Init = true
-	w.forward(w.batch, false)
+	w.forward(w.batch, true) // as a step does, so that the memory is there
 	w.s.Init = false
 	if !t.ema.Nil() {
 		t.m.be.Copy(t.ema, t.m.values)

@@ -1,0 +1,408 @@
+package flowgpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"cuflow/cpufallback"
+	"cuflow/device"
+	"cuflow/device/devicetest"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// layerCase is one row of the property table: a layer and the shape of what goes into it.
+type layerCase struct {
+	name    string
+	c, h, w int
+	build   func(r *rand.Rand) Layer
+}
+
+func glowCoupling(law device.Law, c, c1 int) func(r *rand.Rand) Layer {
+	return func(r *rand.Rand) Layer {
+		return NewCoupling(law, c, c1, NewGlowNet(c1, 5, law.Params()*(c-c1), r))
+	}
+}
+
+func mlpCoupling(law device.Law, c, c1, depth int) func(r *rand.Rand) Layer {
+	return func(r *rand.Rand) Layer {
+		return NewCoupling(law, c, c1, NewMLP(c1, 7, depth, law.Params()*(c-c1), r))
+	}
+}
+
+var layerCases = []layerCase{
+	{"ActNorm", 3, 2, 3, func(*rand.Rand) Layer { return NewActNorm(3) }},
+	{"Affine/vector", 5, 1, 1, func(*rand.Rand) Layer { return NewAffine(5) }},
+	{"InvConv", 4, 2, 2, func(r *rand.Rand) Layer { return NewInvConv(4, r) }},
+	{"InvConv/vector", 7, 1, 1, func(r *rand.Rand) Layer { return NewInvConv(7, r) }},
+	{"Reverse", 5, 2, 1, func(*rand.Rand) Layer { return NewReverse(5) }},
+	{"Shuffle", 6, 1, 2, func(r *rand.Rand) Layer { return NewShuffle(6, r) }},
+	{"Squeeze", 2, 4, 2, func(*rand.Rand) Layer { return Squeeze{} }},
+	{"Split", 4, 3, 2, func(*rand.Rand) Layer { return NewSplit(4) }},
+	{"Split/odd", 5, 1, 2, func(*rand.Rand) Layer { return NewSplit(5) }},
+	{"Coupling/additive", 4, 2, 3, glowCoupling(device.Additive, 4, 2)},
+	{"Coupling/sigmoid", 4, 2, 3, glowCoupling(device.SigmoidScale, 4, 2)},
+	{"Coupling/exp", 4, 3, 1, glowCoupling(device.ExpScale, 4, 2)},
+	{"Coupling/tanh", 3, 2, 2, glowCoupling(device.TanhScale, 3, 1)},
+	{"Coupling/gauss", 4, 2, 2, glowCoupling(device.GaussScale, 4, 2)},
+	{"Coupling/vector", 5, 1, 1, mlpCoupling(device.ExpScale, 5, 2, 2)},
+	{"Coupling/vector/tanh", 2, 1, 1, mlpCoupling(device.TanhScale, 2, 1, 1)},
+	{"Chain", 4, 2, 2, func(r *rand.Rand) Layer {
+		return Chain{NewActNorm(4), NewInvConv(4, r), glowCoupling(device.SigmoidScale, 4, 2)(r), NewSplit(4),
+			NewReverse(2), mlpCoupling(device.ExpScale, 2, 1, 1)(r), NewAffine(2)}
+	}},
+}
+
+// rig is a layer on a device with a batch of n samples, its parameters moved off their initial values.
+type rig struct {
+	layerCase
+	be     device.Backend
+	layer  Layer
+	s      *State
+	n      int
+	x0, dy []float32
+}
+
+func newRig(t *testing.T, be device.Backend, lc layerCase, n int, keep bool) *rig {
+	t.Helper()
+	r := rand.New(rand.NewPCG(7, uint64(len(lc.name))))
+	g := &rig{layerCase: lc, be: be, layer: lc.build(r), n: n}
+	for _, p := range g.layer.Params() {
+		p.V = alloc(t, be, p.Len())
+		start := make([]float32, p.Len())
+		copy(start, p.start)
+		if !p.Fixed {
+			p.G = alloc(t, be, p.Len())
+			for i := range start {
+				start[i] += 0.2 * float32(r.NormFloat64())
+			}
+		}
+		be.Upload(p.V, start)
+	}
+	d := lc.c * lc.h * lc.w * n
+	g.x0, g.dy = make([]float32, d), make([]float32, d)
+	for i := range g.x0 {
+		g.x0[i], g.dy[i] = float32(r.NormFloat64()), float32(r.NormFloat64())
+	}
+	g.s = &State{
+		Backend: be, N: n, x: alloc(t, be, d), dx: alloc(t, be, d), LogDet: alloc(t, be, n), Keep: keep, Training: true,
+		Scratch: device.NewArena(alloc(t, be, arenaRoom)), Stash: device.NewArena(alloc(t, be, arenaRoom)), DLogDet: -0.7,
+	}
+	g.reset()
+	return g
+}
+
+func alloc(t *testing.T, be device.Backend, n int) device.Buffer {
+	t.Helper()
+	b, err := be.Alloc(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// arenaRoom is float32s in each arena of a rig.
+const arenaRoom = 1 << 12
+
+// reset puts the input back; both arenas are poisoned so that stale memory shows.
+func (g *rig) reset() {
+	g.s.C, g.s.H, g.s.W = g.c, g.h, g.w
+	g.be.Upload(g.s.x, g.x0)
+	g.be.Fill(g.s.LogDet, 0)
+	for _, a := range []*device.Arena{g.s.Scratch, g.s.Stash} {
+		a.Release(0)
+		g.be.Fill(a.Take(arenaRoom), float32(math.NaN()))
+		a.Release(0)
+	}
+}
+
+func (g *rig) read(b device.Buffer) []float32 {
+	out := make([]float32, b.Len())
+	if err := g.be.Download(out, b); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// eachLayer runs f for every layer on the float64 reference and on every CPU backend of this machine, with the tolerance
+// for values of order 1 after a few dozen float32 roundings.
+func eachLayer(t *testing.T, f func(t *testing.T, be device.Backend, lc layerCase, tol float64)) {
+	for _, lc := range layerCases {
+		t.Run(lc.name+"/float64", func(t *testing.T) { f(t, devicetest.Float64(), lc, 1e-6) }) // read back as float32
+		for _, isa := range cpufallback.ISAs() {
+			t.Run(lc.name+"/"+isa, func(t *testing.T) {
+				be, err := cpufallback.New("cpu:" + isa)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer be.Close()
+				f(t, be, lc, 3e-5)
+			})
+		}
+	}
+}
+
+func closeTo(t *testing.T, what string, got, want []float32, tol float64) {
+	t.Helper()
+	for i := range want {
+		if err := math.Abs(float64(got[i]) - float64(want[i])); !(err <= tol*(1+math.Abs(float64(want[i])))) {
+			t.Fatalf("%s[%d] = %v, want %v", what, i, got[i], want[i])
+		}
+	}
+}
+
+func TestInverseUndoesForward(t *testing.T) {
+	eachLayer(t, func(t *testing.T, be device.Backend, lc layerCase, tol float64) {
+		g := newRig(t, be, lc, 3, false)
+		g.layer.Forward(g.s)
+		if y := g.read(g.s.x); lc.name != "Squeeze" && equalBits(y, g.x0) {
+			t.Fatal("forward changed nothing: the test would prove nothing")
+		}
+		g.layer.Inverse(g.s)
+		closeTo(t, "x", g.read(g.s.x), g.x0, tol)
+		closeTo(t, "logDet", g.read(g.s.LogDet), make([]float32, g.n), tol)
+		if g.s.C != lc.c || g.s.H != lc.h || g.s.W != lc.w {
+			t.Fatalf("shape came back as %d x %d x %d", g.s.C, g.s.H, g.s.W)
+		}
+	})
+}
+
+func equalBits(a, b []float32) bool {
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// Backward must give the gradients of the float64 reference, recover x, and do both with kept and with recomputed hidden
+// activations.
+func TestBackwardAgreesWithFloat64(t *testing.T) {
+	eachLayer(t, func(t *testing.T, be device.Backend, lc layerCase, tol float64) {
+		want := newRig(t, devicetest.Float64(), lc, 3, false)
+		dx, dparams := want.gradients()
+		for _, keep := range []bool{false, true} {
+			g := newRig(t, be, lc, 3, keep)
+			gotDX, gotParams := g.gradients()
+			closeTo(t, "x recovered", g.read(g.s.x), g.x0, tol)
+			closeTo(t, "dx", gotDX, dx, 10*tol)
+			for i, p := range g.layer.Params() {
+				closeTo(t, "d"+p.Name, gotParams[i], dparams[i], 10*tol)
+			}
+			if g.s.Scratch.Mark() != 0 || g.s.Stash.Mark() != 0 {
+				t.Fatal("an arena was not given back")
+			}
+		}
+	})
+}
+
+// gradients runs forward and backward for the loss sum(dy*y) + DLogDet*sum(logDet).
+func (g *rig) gradients() (dx []float32, dparams [][]float32) {
+	g.reset()
+	for _, p := range g.layer.Params() {
+		if !p.Fixed {
+			g.be.Fill(p.G, 0)
+		}
+	}
+	g.layer.Forward(g.s)
+	g.be.Upload(g.s.dx, g.dy)
+	g.layer.Backward(g.s)
+	for _, p := range g.layer.Params() {
+		var d []float32
+		if !p.Fixed {
+			d = g.read(p.G)
+		}
+		dparams = append(dparams, d)
+	}
+	return g.read(g.s.dx), dparams
+}
+
+// loss is what gradients differentiates, in float64.
+func (g *rig) loss(be *devicetest.Wide) (sum float64) {
+	g.layer.Forward(g.s)
+	for i, y := range be.Values(g.s.x) {
+		sum += y * float64(g.dy[i])
+	}
+	for _, ld := range be.Values(g.s.LogDet) {
+		sum += float64(g.s.DLogDet) * ld
+	}
+	return sum
+}
+
+// differentiate is the central difference of the loss by value i of a buffer.
+func (g *rig) differentiate(be *devicetest.Wide, b device.Buffer, i int) float64 {
+	const h = 1e-5
+	var f [2]float64
+	for k, step := range []float64{h, -h} {
+		g.reset()
+		v := be.Values(b)
+		old := v[i]
+		v[i] += step
+		f[k] = g.loss(be)
+		be.Values(b)[i] = old
+	}
+	return (f[0] - f[1]) / (2 * h)
+}
+
+func TestGradientsAgainstCentralDifferences(t *testing.T) {
+	for _, lc := range layerCases {
+		t.Run(lc.name, func(t *testing.T) {
+			be := devicetest.Float64()
+			g := newRig(t, be, lc, 2, false)
+			dx, dparams := g.gradients()
+			check := func(what string, got, want float64) {
+				t.Helper()
+				if !(math.Abs(got-want) <= 1e-6*(1+math.Abs(want))) { // h^2 times a third derivative, and 1e-16/h
+					t.Errorf("%s = %g, central difference %g", what, got, want)
+				}
+			}
+			for i := range dx {
+				check(fmt.Sprintf("dx[%d]", i), float64(dx[i]), g.differentiate(be, g.s.x, i))
+			}
+			for k, p := range g.layer.Params() {
+				for i := range dparams[k] {
+					check(fmt.Sprintf("d%s[%d]", p.Name, i), float64(dparams[k][i]), g.differentiate(be, p.V, i))
+				}
+			}
+		})
+	}
+}
+
+func TestLogDetAgainstJacobian(t *testing.T) {
+	for _, lc := range layerCases {
+		t.Run(lc.name, func(t *testing.T) {
+			be := devicetest.Float64()
+			g := newRig(t, be, lc, 1, false)
+			d := len(g.x0)
+			jacobian := mat.NewDense(d, d, nil)
+			const h = 1e-6
+			for j := range d {
+				var y [2][]float64
+				for k, step := range []float64{h, -h} {
+					g.reset()
+					be.Values(g.s.x)[j] += step
+					g.layer.Forward(g.s)
+					y[k] = append([]float64(nil), be.Values(g.s.x)...)
+				}
+				for i := range d {
+					jacobian.Set(i, j, (y[0][i]-y[1][i])/(2*h))
+				}
+			}
+			want, _ := mat.LogDet(jacobian)
+			g.reset()
+			g.layer.Forward(g.s)
+			if got := be.Values(g.s.LogDet)[0]; !(math.Abs(got-want) <= 1e-7*float64(d)) { // each entry is good to 1e-9
+				t.Fatalf("logDet = %.12g, log|det Jacobian| = %.12g", got, want)
+			}
+		})
+	}
+}
+
+// A flow with random parameters must still be a density: its integral is 1.
+func TestDensityIntegratesToOne(t *testing.T) {
+	flows := []layerCase{
+		{"1-D affine", 1, 1, 1, func(*rand.Rand) Layer { return NewAffine(1) }},
+		{"2-D couplings", 2, 1, 1, func(r *rand.Rand) Layer {
+			return Chain{NewActNorm(2), NewInvConv(2, r), mlpCoupling(device.ExpScale, 2, 1, 2)(r), NewReverse(2),
+				mlpCoupling(device.SigmoidScale, 2, 1, 2)(r), NewAffine(2)}
+		}},
+	}
+	for _, lc := range flows {
+		t.Run(lc.name, func(t *testing.T) {
+			const lo, hi, points = -24.0, 24.0, 1201
+			step := (hi - lo) / (points - 1)
+			n := int(math.Pow(points, float64(lc.c)))
+			be, err := cpufallback.New("cpu")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer be.Close()
+			g := newRig(t, be, lc, 1, false)
+			x := make([]float32, lc.c*n)
+			for i := range n {
+				x[i] = float32(lo + step*float64(i%points))
+				if lc.c == 2 {
+					x[n+i] = float32(lo + step*float64(i/points))
+				}
+			}
+			g.s.N, g.s.C, g.s.Training = n, lc.c, false
+			g.s.x, g.s.LogDet = alloc(t, be, len(x)), alloc(t, be, n)
+			g.s.Scratch = device.NewArena(alloc(t, be, 64*n))
+			be.Upload(g.s.x, x)
+			g.layer.Forward(g.s)
+			be.GaussianLogProb(device.Rows{C: lc.c, N: n, P: 1}, g.s.x, g.s.LogDet)
+			sum := 0.0
+			for _, logp := range g.read(g.s.LogDet) {
+				sum += math.Exp(float64(logp))
+			}
+			if got := sum * math.Pow(step, float64(lc.c)); math.Abs(got-1) > 1e-3 { // the ReLU's kinks limit the trapezoid rule
+				t.Fatalf("the density integrates to %v", got)
+			}
+		})
+	}
+}
+
+// A 1x1 convolution starts as a rotation: W W^T = 1, log-determinant 0.
+func TestInvConvStartsAsRotation(t *testing.T) {
+	for _, c := range []int{1, 2, 3, 12, 48} {
+		be := devicetest.Float64()
+		l := NewInvConv(c, rand.New(rand.NewPCG(3, uint64(c))))
+		for _, p := range l.Params() {
+			p.V = alloc(t, be, p.Len())
+			be.Upload(p.V, p.start)
+		}
+		w, winv := alloc(t, be, c*c), alloc(t, be, c*c)
+		be.LUCompose(c, l.perm.V, l.l.V, l.u.V, l.logd.V, l.sign.V, w, winv)
+		m := mat.NewDense(c, c, be.Values(w))
+		var p mat.Dense
+		p.Mul(m, m.T())
+		for i := range c {
+			p.Set(i, i, p.At(i, i)-1)
+		}
+		if worst := mat.Norm(&p, 2); worst > 1e-5 { // the factors are stored in float32
+			t.Errorf("C = %d: |W W^T - 1| = %g", c, worst)
+		}
+	}
+}
+
+// Actnorm sets itself from the first batch, once, and a constant channel stays finite.
+func TestActNormInitialisesOnce(t *testing.T) {
+	be := devicetest.Float64()
+	g := newRig(t, be, layerCases[0], 5, false)
+	l := g.layer.(*ActNorm)
+	x := be.Values(g.s.x)
+	m := g.s.N * g.s.H * g.s.W
+	for i := range m {
+		x[m+i] = 0.25 // channel 1 is constant
+	}
+	g.s.Init = true
+	l.Forward(g.s)
+	for _, c := range []int{0, 2} {
+		mean, square := 0.0, 0.0
+		for _, v := range be.Values(g.s.x)[c*m : (c+1)*m] {
+			mean += v / float64(m)
+			square += v * v / float64(m)
+		}
+		if math.Abs(mean) > 1e-9 || math.Abs(square-1) > 1e-9 {
+			t.Errorf("channel %d: mean %g, mean square %g", c, mean, square)
+		}
+	}
+	for _, v := range be.Values(g.s.x)[m : 2*m] {
+		if math.Abs(v) > 1e-9 {
+			t.Fatalf("the constant channel became %g", v)
+		}
+	}
+	b := append([]float64(nil), be.Values(l.b.V)...)
+	for i := range be.Values(g.s.x) {
+		be.Values(g.s.x)[i] = 3 * float64(i)
+	}
+	l.Forward(g.s)
+	for i, v := range be.Values(l.b.V) {
+		if v != b[i] {
+			t.Fatal("a second batch initialised it again")
+		}
+	}
+}
