@@ -19,8 +19,9 @@ type Backend struct {
 	vec  *vec.Kernels  // elementwise, reductions: flow.go, train.go, memory.go
 	gemm *gemm.Kernels // matrix products: conv.go, mix.go
 
-	elem elemTasks
-	conv convTasks
+	elem   elemTasks
+	conv   convTasks
+	mapped mappings
 }
 
 var _ device.Backend = (*Backend)(nil)

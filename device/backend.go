@@ -23,6 +23,8 @@ type Backend interface {
 	Mix
 	Flow
 	Train
+	Norm
+	Image
 }
 
 // Memory moves and combines whole buffers.

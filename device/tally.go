@@ -61,3 +61,28 @@ func (t *Tally) Dequantize(_ Rows, _ int, _ Stream, at, v, x Buffer)            
 func (t *Tally) Normal(_ Rows, _ float32, _ Stream, at, x Buffer)                          { t.op() }
 func (t *Tally) Uniform(_ Rows, _ Stream, at, x Buffer)                                    { t.op() }
 func (t *Tally) AdamStep(_ Adam, hyper, sumsq, g, p, m, v, ema Buffer)                     { t.op() }
+
+func (t *Tally) ChannelStats(c, m int, x, mean, variance Buffer)                            { t.op() }
+func (t *Tally) Blend(_ float32, x, y Buffer)                                               { t.op() }
+func (t *Tally) BatchNormFold(c int, _ float32, mean, variance, logs, b Buffer)             { t.op() }
+func (t *Tally) BatchNormBackward(c, m int, _, _ float32, mean, v, dl, db, x, dx Buffer)    { t.op() }
+func (t *Tally) BatchNormScale(c int, _ float32, mean, v, gamma, beta, scale, shift Buffer) { t.op() }
+func (t *Tally) AffineAct(c, m int, _ Act, scale, shift, x, y Buffer)                       { t.op() }
+func (t *Tally) BatchNormActBackward(c, m int, _ Act, _ float32, mean, v, g, x, y, dy, dg, db Buffer) {
+	t.op()
+}
+func (t *Tally) WeightNorm(rows, cols int, g, v, w Buffer)                  { t.op() }
+func (t *Tally) WeightNormBackward(rows, cols int, g, v, dw, dv, dg Buffer) { t.op() }
+
+func (t *Tally) CheckerPack(c, n, h, w, parity int, x, y Buffer)                 { t.op() }
+func (t *Tally) CheckerUnpack(c, n, h, w, parity int, x, y Buffer)               { t.op() }
+func (t *Tally) Logit(_ Rows, _ float32, x, logdet Buffer)                       { t.op() }
+func (t *Tally) LogitInverse(_ Rows, _ float32, x Buffer)                        { t.op() }
+func (t *Tally) LogisticLogProb(_ Rows, x, logp Buffer)                          { t.op() }
+func (t *Tally) LogisticLogProbBackward(_ float32, x, dx Buffer)                 { t.op() }
+func (t *Tally) Logistic(_ Rows, _ float32, _ Stream, at, x Buffer)              { t.op() }
+func (t *Tally) ClassAffine(_ Rows, _ int, label, logs, b, x, logdet Buffer)     { t.op() }
+func (t *Tally) ClassAffineInverse(_ Rows, _ int, label, l, b, x, logdet Buffer) { t.op() }
+func (t *Tally) ClassAffineBackward(_ Rows, _ int, label, l, b, x, dx Buffer, _ float32, dl, db Buffer) {
+	t.op()
+}

@@ -1,0 +1,69 @@
+package gemm
+
+import (
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"cuflow/cpufallback/internal/vec"
+)
+
+// fenced gives n float32s that end, or begin, where memory may not be touched.
+func fenced(t *testing.T, n int, atEnd bool) []float32 {
+	page := syscall.Getpagesize()
+	size := roundUp(4*n, page)
+	raw, err := syscall.Mmap(-1, 0, size+2*page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Munmap(raw) })
+	for _, fence := range [][]byte{raw[:page], raw[page+size:]} {
+		if err := syscall.Mprotect(fence, syscall.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := page
+	if atEnd {
+		at += size - 4*n
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&raw[at])), n)[:n:n]
+}
+
+// Kernels must not read or write outside of their operands, not even what they then ignore: a violation is a fault that
+// ends the test.
+func TestNothingOutsideIsTouched(t *testing.T) {
+	for _, isa := range vec.ISAs() {
+		k := For(isa)
+		for _, atEnd := range []bool{false, true} {
+			for _, s := range []struct{ few, many, n, h, w int }{{2, 5, 1, 1, 1}, {1, 7, 3, 3, 5}, {3, 18, 2, 4, 4}, {2, 37, 1, 9, 17}} {
+				m := s.n * s.h * s.w
+				mem := func(n int) []float32 { return fenced(t, n, atEnd) }
+				var scratch Scratch
+				var plain, taps Taps
+				plain.Set(1, 1, 1, false)
+				taps.Set(3, s.h, s.w, false)
+				few := Pixels{X: mem(s.few * m), M: m, Chans: s.few, Taps: &taps}
+				many := Pixels{X: mem(s.many * m), M: m, Chans: s.many, Taps: &plain}
+				w, bias := mem(s.few*s.many*9), mem(s.many)
+
+				run := func(p *Product) { k.Product(&scratch, p, 0, m, 0) }
+				run(&Product{A: Weights{W: w, Groups: 1, Rows: s.many, Row: 9 * s.few, Segs: 1, K: 9 * s.few, Col: 1},
+					B: few, C: mem(s.many * m), End: End{Bias: bias, ReLU: true}})
+				run(&Product{A: Weights{W: w, Groups: 1, Rows: s.many, Row: 9, Segs: s.few, Seg: 9 * s.many, K: 9, Col: 1},
+					B: few, C: mem(s.many * m), End: End{Mask: true}})
+				run(&Product{A: Weights{W: w, Groups: s.few, Group: 9 * s.many, Rows: 9, Row: 1, Segs: 1, K: s.many, Col: 9},
+					B: many, C: mem(s.few * m), End: End{Bias: bias, Mask: true}, Fold: &taps, Image: s.h * s.w})
+				run(&Product{A: Weights{W: w, Groups: 1, Rows: 9 * s.few, Row: 1, Segs: 1, K: s.many, Col: 9 * s.few},
+					B: many, C: mem(s.few * m), End: End{Add: true}, Fold: &taps, Image: s.h * s.w})
+
+				o := Outer{X: many, Y: few, SumX: true, SumY: true}
+				o.Plan()
+				o.C = mem(o.Parts * o.PartFloats())
+				for chunk := range o.Chunks() {
+					k.Outer(&scratch, &o, chunk, chunk+1)
+				}
+				k.Add(mem(s.few*s.many), o.C[:s.few*s.many], 0, 1)
+			}
+		}
+	}
+}

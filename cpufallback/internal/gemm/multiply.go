@@ -1,0 +1,132 @@
+package gemm
+
+const (
+	maxDepth    = 512      // rows of B that one call of a tile kernel runs over
+	blockFloats = 64 << 10 // weights that meet all panels of a tile before the next: a quarter of the L2 cache
+)
+
+// multiply computes c[i*cRow+j], j < cols, from packed panels. A few rows of a at a time meet all panels while they are in
+// the cache. Where the sum is too long for one call, its parts wait in scratch.
+func (k *Kernels) multiply(s *Scratch, a *Weights, panels []float32, cols int, c []float32, cRow int, end *End) {
+	depth, parts := a.depth()
+	width := k.vectors * k.lanes
+	sums := Grow(&s.sums, k.sumsFloats(a))
+	units, perUnit, step := k.steps(a)
+	stride := a.Row // from unit to unit
+	if a.Groups > 1 {
+		stride = a.Group
+	}
+
+	t := &s.tile
+	t.BVec, t.Row, t.Col, t.Seg = k.panelStride(depth), a.Row, a.Col, a.Seg
+	ahead, lines := t.AheadAt, t.AheadLines
+	vecs, _ := k.split(cols)
+	for u := 0; u < units; u += step {
+		n, row := min(step, units-u), u*perUnit
+		if u > 0 {
+			lines = 0 // fetched with the first rows
+		}
+		for v := 0; v < vecs; v += k.vectors {
+			nv := min(k.vectors, vecs-v)
+			t.Cols = min(cols-v*k.lanes, nv*k.lanes)
+			out := c[row*cRow+v*k.lanes:]
+			for p := range parts {
+				w, done := a.part(t, p, parts)
+				t.B = panels[v*t.BVec+done*k.lanes:]
+				t.AheadAt, t.AheadLines = ahead+v*k.lanes+done*t.AheadRow, lines
+				b := base{w: a.W[w+u*stride:], c: sums, d: sums}
+				t.CRow, t.DRow, t.Flags = width, width, addD
+				if p == 0 {
+					b.d, t.DRow, t.Flags = out, cRow, end.flags()&addD
+				}
+				if p == parts-1 {
+					b.c, t.CRow = out, cRow
+					t.Flags |= end.flags() &^ addD
+				}
+				if end.Bias != nil {
+					b.bias = end.Bias[row:]
+				}
+				k.runUnits(t, b, a, nv, n)
+			}
+		}
+	}
+}
+
+// depth is how many terms a sum has, and in how many parts it is cut.
+func (a *Weights) depth() (depth, parts int) {
+	depth = a.Segs * a.K
+	parts = (depth + maxDepth - 1) / maxDepth
+	if a.Segs > 1 { // cut between segments
+		parts = min(parts, a.Segs)
+	}
+	return depth, parts
+}
+
+// part sets the range of the sum of part p, and says where it starts in a.W and in the rows of B.
+func (a *Weights) part(t *tileArgs, p, parts int) (w, row int) {
+	if a.Segs > 1 {
+		s0, s1 := a.Segs*p/parts, a.Segs*(p+1)/parts
+		t.Segs, t.K = s1-s0, a.K
+		return s0 * a.Seg, s0 * a.K
+	}
+	k0, k1 := a.K*p/parts, a.K*(p+1)/parts
+	t.Segs, t.K = 1, k1-k0
+	return k0 * a.Col, k0
+}
+
+// steps says how many units of perUnit rows a has (groups, or single rows if there is one group), and how many to take at
+// a time.
+func (k *Kernels) steps(a *Weights) (units, perUnit, step int) {
+	fit := blockFloats / (a.Segs * a.K)
+	if a.Groups == 1 {
+		return a.Rows, 1, max(k.rows, fit/k.rows*k.rows)
+	}
+	return a.Groups, a.Rows, max(1, fit/a.Rows)
+}
+
+// sumsFloats is how much scratch sums in parts need.
+func (k *Kernels) sumsFloats(a *Weights) int {
+	if _, parts := a.depth(); parts == 1 {
+		return 0
+	}
+	units, perUnit, step := k.steps(a)
+	return min(step, units) * perUnit * k.vectors * k.lanes
+}
+
+// base is where the rows of a step begin.
+type base struct{ w, c, d, bias []float32 }
+
+// runUnits does n rows, or groups, in blocks of nearly the same number of rows, so that none is small.
+func (k *Kernels) runUnits(t *tileArgs, b base, a *Weights, nv, n int) {
+	if a.Groups > 1 { // a kernel's blocks are the same few rows of all groups
+		blocks := (a.Rows + k.rows - 1) / k.rows
+		for i := range blocks {
+			r0, r1 := a.Rows*i/blocks, a.Rows*(i+1)/blocks
+			k.run(t, b, nv, r0, r1-r0, n, a.Group, a.Rows)
+		}
+		return
+	}
+	blocks := (n + k.rows - 1) / k.rows
+	rows, more := n/blocks, n%blocks // the first few have a row more
+	if more > 0 {
+		k.run(t, b, nv, 0, rows+1, more, (rows+1)*a.Row, rows+1)
+	}
+	k.run(t, b, nv, more*(rows+1), rows, blocks-more, rows*a.Row, rows)
+}
+
+// run does blocks of rows from row on; from block to block a goes on by aBlk, and C by cRows rows.
+func (k *Kernels) run(t *tileArgs, b base, nv, row, rows, blocks, aBlk, cRows int) {
+	t.Blocks = blocks
+	t.A, t.ABlk = b.w[row*t.Row:], aBlk
+	t.C, t.CBlk = b.c[row*t.CRow:], cRows*t.CRow
+	if t.Flags&addD != 0 {
+		t.D, t.DBlk = b.d[row*t.DRow:], cRows*t.DRow
+	}
+	if t.Flags&addBias != 0 {
+		t.Bias, t.BiasBlk = b.bias[row:], cRows
+	}
+	k.tile[nv][rows](t)
+	fetched := min(blocks, t.AheadLines)
+	t.AheadAt += fetched * line
+	t.AheadLines -= fetched
+}

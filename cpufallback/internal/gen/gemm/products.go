@@ -1,0 +1,344 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+)
+
+// Flags of tileArgs and foldArgs.
+const (
+	flagAddD = 1 << iota
+	flagAddBias
+	flagReLU
+	flagMask
+)
+
+// tile is C = act(bias + D + A B) for n rows of nv vectors, block after block. The accumulators stay in registers over the
+// whole sum: at every k, nv vectors of B meet one float32 of every row of A.
+func (m *machine) tile(n, nv int) {
+	m.function(fmt.Sprintf("tile%dx%d", n, nv), "(a *tileArgs)", fmt.Sprintf("does %d rows of %d vectors.", n, nv))
+	a := args("A[]", "Row", "Col", "Seg", "Segs", "K", "B[]", "BVec", "C[]", "CRow", "D[]", "DRow", "Bias[]", "Flags", "Cols",
+		"Blocks", "ABlk", "CBlk", "DBlk", "BiasBlk", "Ahead[]", "AheadAt", "AheadRow", "AheadLines",
+		"aSeg", "aCur", "cCur", "dCur", "biasCur", "segs", "blocks", "aheadCur", "lines")
+	rowsA := newRows(n, a.floats("Row"))
+	col := a.floats("Col")
+	bVec := GP64()
+	if nv > 1 {
+		MOVQ(a.mem("BVec"), bVec)
+		SHLQ(U8(2), bVec)
+	}
+	for _, v := range [][2]string{{"A", "aCur"}, {"C", "cCur"}, {"D", "dCur"}, {"Bias", "biasCur"}, {"Blocks", "blocks"}, {"AheadLines", "lines"}} {
+		a.store(a.load(v[0]), v[1])
+	}
+	ahead := a.floats("AheadAt")
+	ADDQ(a.mem("Ahead"), ahead)
+	a.store(ahead, "aheadCur")
+	acc := make([][]vec, n)
+	for i := range acc {
+		for range nv {
+			acc[i] = append(acc[i], m.vec())
+		}
+	}
+
+	Label("block")
+	for i := range acc {
+		for _, v := range acc[i] {
+			m.clear(v)
+		}
+	}
+	c, cRow := a.load("cCur"), a.floats("CRow")
+	for i := range n { // the tile of C is wanted at the end
+		for j := 0; j < nv*m.bytes(); j += 64 {
+			PREFETCHT0(Mem{Base: c, Disp: j})
+		}
+		if i < n-1 {
+			ADDQ(cRow, c)
+		}
+	}
+	// The first blocks fetch what the next tile packs, a line of each of its rows.
+	aheadRow := a.floats("AheadRow")
+	MOVQ(a.mem("aheadCur"), ahead)
+	ADDQ(U8(64), a.mem("aheadCur"))
+	DECQ(a.mem("lines"))
+	JGE(LabelRef("fetch"))
+	MOVQ(a.mem("B"), ahead)
+	XORQ(aheadRow, aheadRow)
+	Label("fetch")
+	a.store(a.load("aCur"), "aSeg")
+	a.store(a.load("Segs"), "segs")
+	b, k := a.load("B"), GP64()
+
+	Label("segment")
+	rowsA.from(a.mem("aSeg"))
+	MOVQ(a.mem("K"), k)
+	Label("k")
+	bv := make([]vec, nv)
+	for j := range bv {
+		bv[j] = m.vec()
+		at := Mem{Base: b}
+		if j > 0 {
+			at.Index, at.Scale = bVec, 1
+		}
+		VMOVUPS(at, bv[j])
+	}
+	ADDQ(U8(m.bytes()), b)
+	PREFETCHT1(Mem{Base: ahead})
+	ADDQ(aheadRow, ahead)
+	for i := range n {
+		if nv == 1 && m.wide {
+			VFMADD231PS_BCST(rowsA.at(i), bv[0], acc[i][0])
+			continue
+		}
+		x := m.vec()
+		VBROADCASTSS(rowsA.at(i), x)
+		for j := range nv {
+			VFMADD231PS(bv[j], x, acc[i][j])
+		}
+	}
+	rowsA.step(col)
+	DECQ(k)
+	JNZ(LabelRef("k"))
+	ADDQ(a.floats("Seg"), a.mem("aSeg"))
+	DECQ(a.mem("segs"))
+	JNZ(LabelRef("segment"))
+
+	m.tileEnd(a, acc)
+
+	ADDQ(a.floats("ABlk"), a.mem("aCur"))
+	ADDQ(a.floats("CBlk"), a.mem("cCur"))
+	ADDQ(a.floats("DBlk"), a.mem("dCur"))
+	ADDQ(a.floats("BiasBlk"), a.mem("biasCur"))
+	DECQ(a.mem("blocks"))
+	JNZ(LabelRef("block"))
+	end()
+}
+
+// tileEnd finishes and stores the accumulators.
+func (m *machine) tileEnd(a block, acc [][]vec) {
+	flags := a.load("Flags")
+	cols := a.load("Cols")
+	in := make([]cond, len(acc[0]))
+	for j := range in {
+		in[j] = m.firstLanes(cols)
+		if j < len(in)-1 {
+			SUBQ(U8(m.lanes), cols)
+		}
+	}
+	unless := func(flag int, label string) {
+		TESTQ(U32(flag), flags)
+		JZ(LabelRef(label))
+	}
+
+	unless(flagAddD, "noD")
+	d, dRow := a.load("dCur"), a.floats("DRow")
+	for i := range acc {
+		for j, v := range acc[i] {
+			old := m.vec()
+			m.load(Mem{Base: d, Disp: j * m.bytes()}, in[j], old)
+			VADDPS(old, v, v)
+		}
+		ADDQ(dRow, d)
+	}
+	Label("noD")
+	unless(flagAddBias, "noBias")
+	bias := a.load("biasCur")
+	for i := range acc {
+		x := m.vec()
+		VBROADCASTSS(Mem{Base: bias, Disp: 4 * i}, x)
+		for _, v := range acc[i] {
+			VADDPS(x, v, v)
+		}
+	}
+	Label("noBias")
+	unless(flagReLU, "noReLU")
+	zero := m.zero()
+	for i := range acc {
+		for _, v := range acc[i] {
+			VMAXPS(v, zero, v) // NaN if v is
+		}
+	}
+	Label("noReLU")
+	c, cRow := a.load("cCur"), a.floats("CRow")
+	unless(flagMask, "noMask")
+	o := a.load("cCur")
+	zero = m.zero()
+	for i := range acc {
+		for j, v := range acc[i] {
+			old := m.vec()
+			m.load(Mem{Base: o, Disp: j * m.bytes()}, in[j], old)
+			m.keepPositive(old, zero, v)
+		}
+		ADDQ(cRow, o)
+	}
+	Label("noMask")
+	if !m.wide { // masked stores are slow on processors that have nothing better than AVX2
+		CMPQ(a.mem("Cols"), U8(len(in)*m.lanes))
+		JNE(LabelRef("partial"))
+		whole := a.load("cCur")
+		for i := range acc {
+			for j, v := range acc[i] {
+				VMOVUPS(v, Mem{Base: whole, Disp: j * m.bytes()})
+			}
+			ADDQ(cRow, whole)
+		}
+		JMP(LabelRef("stored"))
+		Label("partial")
+		defer Label("stored")
+	}
+	for i := range acc {
+		for j, v := range acc[i] {
+			m.store(v, in[j], Mem{Base: c, Disp: j * m.bytes()})
+		}
+		ADDQ(cRow, c)
+	}
+}
+
+// keepPositive clears the lanes of v where old is not above 0.
+func (m *machine) keepPositive(old, zero, v vec) {
+	const greater = 0x1e // ordered, quiet
+	if m.wide {
+		k := K()
+		VCMPPS(U8(greater), zero, old, k)
+		VMOVAPS_Z(v, k, v)
+		return
+	}
+	VCMPPS(U8(greater), zero, old, old)
+	VANDPS(old, v, v)
+}
+
+// dots is C[i,j] += sum_k X[i,k] Y[j,k] for n rows of X and, group after group, four of Y. Every lane sums its own k.
+func (m *machine) dots(n int) {
+	m.function(fmt.Sprintf("dots%d", n), "(a *dotArgs)", fmt.Sprintf("does %d rows of X.", n))
+	a := args("X[]", "XRow", "Y[]", "YRow", "C[]", "CRow", "Steps", "Groups", "Ahead0[]", "At0", "Row0", "Rows0",
+		"Ahead1[]", "At1", "Row1", "Rows1", "yCur", "cCur", "groups", "cur0", "cur1", "left0", "left1")
+	x, y := newRows(n, a.floats("XRow")), newRows(4, a.floats("YRow"))
+	for _, v := range [][2]string{{"Y", "yCur"}, {"C", "cCur"}, {"Groups", "groups"}} {
+		a.store(a.load(v[0]), v[1])
+	}
+	var ahead [2]gp
+	for i := range ahead {
+		id := string(rune('0' + i))
+		ahead[i] = a.floats("At" + id)
+		ADDQ(a.mem("Ahead"+id), ahead[i])
+		a.store(ahead[i], "cur"+id)
+		a.store(a.load("Rows"+id), "left"+id)
+	}
+	acc := make([][4]vec, n)
+	for i := range acc {
+		for j := range 4 {
+			acc[i][j] = m.vec()
+		}
+	}
+
+	Label("group")
+	for i := range acc {
+		for j := range 4 {
+			m.clear(acc[i][j])
+		}
+	}
+	x.from(a.mem("X"))
+	y.from(a.mem("yCur"))
+	for i := range ahead {
+		id := string(rune('0' + i))
+		MOVQ(a.mem("cur"+id), ahead[i])
+		ADDQ(a.floats("Row"+id), a.mem("cur"+id))
+		DECQ(a.mem("left" + id))
+		JGE(LabelRef("fetch" + id))
+		MOVQ(y.p[0], ahead[i]) // nothing left: fetch what is needed anyway
+		Label("fetch" + id)
+	}
+	k := a.load("Steps")
+	Label("k")
+	// The shorter side stays in registers, the other passes through one.
+	held, passing := make([]vec, n), m.vec()
+	for i := range held {
+		held[i] = m.vec()
+		VMOVUPS(x.at(i), held[i])
+	}
+	for j := range 4 {
+		VMOVUPS(y.at(j), passing)
+		for i := range n {
+			VFMADD231PS(passing, held[i], acc[i][j])
+		}
+	}
+	for i := range ahead {
+		PREFETCHT1(Mem{Base: ahead[i]})
+		ADDQ(U8(m.bytes()), ahead[i])
+	}
+	x.step(U8(m.bytes()))
+	y.step(U8(m.bytes()))
+	DECQ(k)
+	JNZ(LabelRef("k"))
+
+	c, cRow := a.load("cCur"), a.floats("CRow")
+	for i := range acc {
+		s := m.sumFour(acc[i])
+		VADDPS(Mem{Base: c}, s, s)
+		VMOVUPS(s, Mem{Base: c})
+		if i < n-1 {
+			ADDQ(cRow, c)
+		}
+	}
+	ADDQ(U8(16), a.mem("cCur"))
+	next := a.floats("YRow")
+	SHLQ(U8(2), next)
+	ADDQ(next, a.mem("yCur"))
+	DECQ(a.mem("groups"))
+	JNZ(LabelRef("group"))
+	end()
+}
+
+// sumFour gives the sums of the lanes of four registers, side by side.
+func (m *machine) sumFour(v [4]vec) vec {
+	// Within every 128 bits: [a0+a2 b0+b2 a1+a3 b1+b3], then [a b c d].
+	pair := func(a, b vec) vec {
+		lo, hi := m.vec(), m.vec()
+		VUNPCKLPS(b, a, lo)
+		VUNPCKHPS(b, a, hi)
+		VADDPS(hi, lo, lo)
+		return lo
+	}
+	ab, cd := pair(v[0], v[1]), pair(v[2], v[3])
+	lo, hi := m.vec(), m.vec()
+	VUNPCKLPD(cd, ab, lo)
+	VUNPCKHPD(cd, ab, hi)
+	VADDPS(hi, lo, lo)
+	return m.sumQuarters(lo)
+}
+
+// sumQuarters adds the 128-bit parts of a register.
+func (m *machine) sumQuarters(v vec) vec {
+	h, x := YMM(), XMM()
+	if m.wide {
+		VEXTRACTF32X8(U8(1), v, h)
+		VADDPS(h, v.AsY(), v.AsY())
+		VEXTRACTF32X4(U8(1), v.AsY(), x)
+	} else {
+		VEXTRACTF128(U8(1), v, x)
+	}
+	VADDPS(v.AsX(), x, x)
+	return x
+}
+
+// peak is n times 24 multiply-adds of registers: as fast as the machine can be.
+func (m *machine) peak() {
+	m.function("peak", "(n int)", "does n times 24 vectors of multiply-adds, in registers.")
+	n := GP64()
+	Load(Param("n"), n)
+	var acc []vec
+	for range 12 {
+		acc = append(acc, m.zero())
+	}
+	x, y := m.zero(), m.zero()
+	Label("loop")
+	for range 2 {
+		for _, v := range acc {
+			VFMADD231PS(x, y, v)
+		}
+	}
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	end()
+}

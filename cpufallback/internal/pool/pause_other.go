@@ -1,0 +1,8 @@
+//go:build !amd64 || noasm
+
+package pool
+
+import "runtime"
+
+// pause lets other goroutines run, whatever n is.
+func pause(n uint32) { runtime.Gosched() }
