@@ -13,6 +13,7 @@ type elemTasks struct {
 	coupling couplingTask
 	gauss    gaussTask
 	squeeze  squeezeTask
+	flatten  flattenTask
 	noise    noiseTask
 	adam     adamTask
 	weights  weightNormTask

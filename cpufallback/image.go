@@ -261,7 +261,8 @@ func (b *Backend) ClassAffineInverse(r device.Rows, classes int, label, logs, bi
 }
 
 // ClassAffineBackward takes (y, dy) to (x, dx) and adds the gradients of logs and b.
-func (b *Backend) ClassAffineBackward(r device.Rows, classes int, label, logs, bias, x, dx device.Buffer, dld float32, dlogs, dbias device.Buffer) {
+func (b *Backend) ClassAffineBackward(r device.Rows, classes int, label, logs, bias, x, dx device.Buffer,
+	dld float32, dlogs, dbias device.Buffer) {
 	mustFit(dx.Len() == r.Len() && dlogs.Len() == classes*r.C && dbias.Len() == classes*r.C)
 	b.runClass(r, classes, label, logs, bias, x,
 		classTask{pass: backward, dx: dx.Host(), dld: float64(dld), dlogs: dlogs.Host(), db: dbias.Host()})

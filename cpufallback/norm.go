@@ -96,7 +96,8 @@ func (b *Backend) AffineAct(c, m int, act device.Act, scale, shift, x, y device.
 
 // BatchNormActBackward goes back through the activation while it adds up the gradients of gamma and beta, then through the
 // normalisation, which needs their sums.
-func (b *Backend) BatchNormActBackward(c, m int, act device.Act, eps float32, mean, variance, gamma, x, y, dy, dgamma, dbeta device.Buffer) {
+func (b *Backend) BatchNormActBackward(c, m int, act device.Act, eps float32,
+	mean, variance, gamma, x, y, dy, dgamma, dbeta device.Buffer) {
 	mustFit(mean.Len() == c && variance.Len() == c && gamma.Len() == c && dgamma.Len() == c && dbeta.Len() == c)
 	mustFit(x.Len() == c*m && y.Len() == c*m && dy.Len() == c*m)
 	if m == 0 {

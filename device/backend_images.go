@@ -48,6 +48,11 @@ type Image interface {
 	// CheckerUnpack undoes CheckerPack: x is [2C][N][H][W/2], y is [C][N][H][W].
 	CheckerUnpack(c, n, h, w, parity int, x, y Buffer)
 
+	// Flatten makes channels of pixels: y[c*P+p, n] = x[c,n,p]; x is [C][N][P], y is [C*P][N].
+	Flatten(r Rows, x, y Buffer)
+	// Unflatten undoes Flatten: x is [C*P][N], y is [C][N][P].
+	Unflatten(r Rows, x, y Buffer)
+
 	// Logit takes centred intensities x in [-1/2, 1/2], in place, to the real line (RealNVP, section 4.1), v = x + 1/2:
 	//
 	//	p = alpha + (1-alpha)*v;  q = (1-alpha)*max(1-v, 2^-24);  x = log p - log q

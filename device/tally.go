@@ -86,3 +86,6 @@ func (t *Tally) ClassAffineInverse(_ Rows, _ int, label, l, b, x, logdet Buffer)
 func (t *Tally) ClassAffineBackward(_ Rows, _ int, label, l, b, x, dx Buffer, _ float32, dl, db Buffer) {
 	t.op()
 }
+
+func (t *Tally) Flatten(_ Rows, x, y Buffer)   { t.op() }
+func (t *Tally) Unflatten(_ Rows, x, y Buffer) { t.op() }

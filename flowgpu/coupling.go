@@ -2,14 +2,14 @@ package flowgpu
 
 import "cuflow/device"
 
-// Coupling moves the second part of the channels by an amount that a network reads off the first part, which stays as it
-// is: y2 = law(x2; t, s), (t, s) = net(x1). Dinh et al., "NICE", 2015, and "RealNVP", 2017; the laws are in
+// Coupling moves one part of the channels by an amount that a network reads off the other part, which stays as it is: y2 = law(x2; t, s), (t, s) = net(x1). Dinh et al., "NICE", 2015, and "RealNVP", 2017; the laws are in
 // device.Law.
 //
 // log|det dy/dx| = sum ls over the moved part
 type Coupling struct {
 	law    device.Law
 	c1, c2 int    // channels that condition, channels that move
+	flip   bool   // the last c1 channels condition and the first c2 move
 	net    Net    // c1 -> Params()*c2
 	g      *Param // [C2] learned scale of TanhScale, else nil
 
@@ -21,13 +21,18 @@ type Coupling struct {
 func NewCoupling(law device.Law, c, c1 int, net Net) *Coupling {
 	l := &Coupling{law: law, c1: c1, c2: c - c1, net: net}
 	if law == device.TanhScale {
-		one := make([]float32, l.c2)
-		for i := range one {
-			one[i] = 1
-		}
-		l.g = newParam("g", one, l.c2)
+		l.g = newParam("g", constant(1, l.c2), l.c2)
 	}
 	return l
+}
+
+// parts cuts a batch or its gradient into what conditions and what moves.
+func (l *Coupling) parts(s *State, b device.Buffer) (conditions, moves device.Buffer) {
+	if l.flip {
+		moves, conditions = halves(b, l.c2, s.M())
+		return conditions, moves
+	}
+	return halves(b, l.c1, s.M())
 }
 
 func (l *Coupling) rows(s *State) device.Rows { return device.Rows{C: l.c2, N: s.N, P: s.P()} }
@@ -42,7 +47,7 @@ func (l *Coupling) scale() (v, g device.Buffer) {
 
 // condition computes st from the first part, with memory from a.
 func (l *Coupling) condition(s *State, a *device.Arena) {
-	x1, _ := halves(s.X(), l.c1, s.M())
+	x1, _ := l.parts(s, s.X())
 	l.st = a.Take(l.law.Params() * l.c2 * s.M())
 	l.net.Forward(s, a, x1, l.st)
 }
@@ -51,7 +56,7 @@ func (l *Coupling) Forward(s *State) {
 	a := s.hidden()
 	l.mark = a.Mark()
 	l.condition(s, a)
-	_, x2 := halves(s.X(), l.c1, s.M())
+	_, x2 := l.parts(s, s.X())
 	g, _ := l.scale()
 	s.Coupling(l.rows(s), l.law, g, l.st, x2, s.LogDet)
 	if a == s.Scratch {
@@ -61,8 +66,10 @@ func (l *Coupling) Forward(s *State) {
 
 func (l *Coupling) Inverse(s *State) {
 	mark := s.Scratch.Mark()
+	s.Again = true
 	l.condition(s, s.Scratch)
-	_, y2 := halves(s.X(), l.c1, s.M())
+	s.Again = false
+	_, y2 := l.parts(s, s.X())
 	g, _ := l.scale()
 	s.CouplingInverse(l.rows(s), l.law, g, l.st, y2, s.LogDet)
 	s.Scratch.Release(mark)
@@ -71,10 +78,12 @@ func (l *Coupling) Inverse(s *State) {
 func (l *Coupling) Backward(s *State) {
 	mark := s.Scratch.Mark()
 	if !s.Keep {
+		s.Again = true
 		l.condition(s, s.Scratch)
+		s.Again = false
 	}
-	x1, y2 := halves(s.X(), l.c1, s.M())
-	dx1, dy2 := halves(s.DX(), l.c1, s.M())
+	x1, y2 := l.parts(s, s.X())
+	dx1, dy2 := l.parts(s, s.DX())
 	g, dg := l.scale()
 	s.CouplingBackward(l.rows(s), l.law, g, l.st, y2, dy2, s.DLogDet, dg)
 	dst := l.st

@@ -27,6 +27,10 @@ func (e *Evaluator) Close() { e.w.Close() }
 // Batch is the greatest n.
 func (e *Evaluator) Batch() int { return e.w.batch }
 
+// Label sets the classes of the samples that the next LogProb or Sample is about, for a class-conditional model; others take
+// no notice. The error names a class that the model does not know.
+func (e *Evaluator) Label(classes []int32) error { return e.w.setLabels(classes) }
+
 // LogProb writes to out [n] the log-density in nats, with every constant counted, of n samples of whole-number
 // intensities plus uniform noise: bits per dimension are -out/(D ln 2). The noise of sample i of x is that of index
 // first+i for the seed, whatever the batch size.
@@ -52,14 +56,19 @@ func (e *Evaluator) score(n int, out []float64) error {
 }
 
 // Sample draws n samples into out, as continuous intensities: to be shown, they are rounded down and clamped. The latent
-// is drawn at the given temperature (its standard deviation; 1 samples the model). Sample i depends on seed and
+// is drawn at the given temperature (the factor on its spread; 1 samples the model). Sample i depends on seed and
 // first+i alone.
 func (e *Evaluator) Sample(n int, temperature float32, seed uint64, first int, out []float32) error {
 	w := e.w
 	w.enter(n)
 	w.noiseAt(0, first)
 	w.eachRegion(n, func(i int, r device.Rows, lo int) {
-		w.s.Normal(r, temperature, device.Stream{Seed: seed, ID: streamSample + uint32(i)}, w.at, w.s.x.Slice(lo, lo+r.Len()))
+		rng, z := device.Stream{Seed: seed, ID: streamSample + uint32(i)}, w.s.x.Slice(lo, lo+r.Len())
+		if w.m.cfg.Prior == "logistic" {
+			w.s.Logistic(r, temperature, rng, w.at, z)
+		} else {
+			w.s.Normal(r, temperature, rng, w.at, z)
+		}
 	})
 	return e.decode(n, out)
 }

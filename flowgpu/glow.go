@@ -1,55 +1,52 @@
 package flowgpu
 
-import (
-	"fmt"
-	"math/rand/v2"
-)
+import "fmt"
 
-// block is a named part of a model: a flow step, a squeeze, a split.
-type block struct {
-	name    string
-	chain   Chain
-	step    bool // a flow step: memory modes count these
-	c, h, w int  // shape of what comes out
-}
-
-// glow builds the blocks of a Glow for data of shape (C, H, W): L times a squeeze, S flow steps (actnorm, permutation,
-// coupling) and, but for the last level, a split. Kingma and Dhariwal, "Glow", 2018, figure 2.
-func glow(cfg Config, r *rand.Rand) (blocks []block) {
-	c, h, w := cfg.Channels, cfg.Height, cfg.Width
-	add := func(name string, step bool, layers ...Layer) {
-		blocks = append(blocks, block{name, layers, step, c, h, w})
-	}
+// glow builds a Glow: L times a squeeze, S flow steps (actnorm, permutation, coupling) and, but for the last level, a
+// split. Kingma and Dhariwal, "Glow", 2018, figure 2.
+func glow(cfg Config, b *builder) {
 	for level := 1; level <= cfg.Levels; level++ {
-		c, h, w = 4*c, h/2, w/2
-		add(fmt.Sprintf("level%d.squeeze", level), false, Squeeze{})
-		for step := 1; step <= cfg.Steps; step++ {
-			add(fmt.Sprintf("level%d.step%d", level, step), true, NewActNorm(c), newPermute(cfg, c, r), newGlowCoupling(cfg, c, r))
+		b.squeeze(level)
+		for i := 1; i <= cfg.Steps; i++ {
+			b.step(fmt.Sprintf("level%d.step%d", level, i), NewActNorm(b.c), newPermute(cfg, b), newGlowCoupling(cfg, b))
 		}
 		if level < cfg.Levels {
-			split := NewSplit(c)
-			c = split.coupling.c1
-			add(fmt.Sprintf("level%d.split", level), false, split)
+			b.split(level, NewSplit(b.c))
 		}
 	}
-	if cfg.Prior == "learned" {
-		add("prior", false, NewAffine(c))
+	switch {
+	case cfg.Classes > 0:
+		b.add("prior", NewClassPrior(b.c, cfg.Classes))
+	case cfg.Prior == "learned":
+		b.add("prior", NewAffine(b.c))
 	}
-	return blocks
 }
 
-func newPermute(cfg Config, c int, r *rand.Rand) Layer {
+func newPermute(cfg Config, b *builder) Layer {
 	switch cfg.Permutation {
 	case "reverse":
-		return NewReverse(c)
+		return NewReverse(b.c)
 	case "shuffle":
-		return NewShuffle(c, r)
+		return NewShuffle(b.c, b.r)
 	}
-	return NewInvConv(c, r)
+	return NewInvConv(b.c, b.r)
 }
 
-func newGlowCoupling(cfg Config, c int, r *rand.Rand) *Coupling {
+func newGlowCoupling(cfg Config, b *builder) *Coupling {
 	law := laws[cfg.Coupling]
-	c1 := c / 2
-	return NewCoupling(law, c, c1, NewGlowNet(c1, cfg.Hidden, law.Params()*(c-c1), r))
+	c1 := b.c / 2
+	return NewCoupling(law, b.c, c1, NewGlowNet(c1, cfg.Hidden, law.Params()*(b.c-c1), b.r))
+}
+
+func checkGlow(c Config) error {
+	if err := inRange(number{"levels", c.Levels, 1, 10}, number{"steps", c.Steps, 1, 1 << 12}, number{"depth", c.Depth, 0, 0}); err != nil {
+		return err
+	}
+	if err := c.checkSqueezes(c.Levels); err != nil {
+		return err
+	}
+	if top := c.Channels << (c.Levels + 1); top > 1024 {
+		return fmt.Errorf("%d levels give %d channels at the last one: at most 1024 are mixed, use fewer levels", c.Levels, top)
+	}
+	return nil
 }

@@ -17,6 +17,7 @@ type State struct {
 	N, C, H, W int           // active shape; a Split shortens it, and what it leaves behind is latent
 	x, dx      device.Buffer // the whole batch and its gradient, D*N each; the first C*N*H*W are active
 	LogDet     device.Buffer // [N]
+	Label      device.Buffer // [N] whole numbers: classes, of a class-conditional model
 	DLogDet    float32       // dLoss/dLogDet, the same for every sample
 
 	Scratch *device.Arena // memory of one call: taken and released by the same method
@@ -24,6 +25,7 @@ type State struct {
 
 	Training bool          // a Backward will follow this Forward
 	Keep     bool          // conditioners keep their hidden activations for it (mode stash)
+	Again    bool          // a conditioner runs a second time on the same batch: running averages stay
 	Init     bool          // actnorms that wait for data set themselves from this batch
 	Drift    device.Buffer // [1] greatest |x recovered - x stored| so far; not given where it is not measured
 }
@@ -75,6 +77,9 @@ func (c Chain) Params() (p []*Param) {
 	}
 	return p
 }
+
+// rows is the shape of the active part.
+func (s *State) rows() device.Rows { return device.Rows{C: s.C, N: s.N, P: s.P()} }
 
 // halves cuts rows off a block of channels: the first c channels and the rest.
 func halves(b device.Buffer, c, m int) (first, rest device.Buffer) {

@@ -32,6 +32,12 @@ func mlpCoupling(law device.Law, c, c1, depth int) func(r *rand.Rand) Layer {
 	}
 }
 
+func checkerCoupling(c, parity int) func(r *rand.Rand) Layer {
+	return func(r *rand.Rand) Layer {
+		return NewCheckerCoupling(device.TanhScale, c, parity, NewResNet(c, 3, 1, 2*c, true, parity, r))
+	}
+}
+
 var layerCases = []layerCase{
 	{"ActNorm", 3, 2, 3, func(*rand.Rand) Layer { return NewActNorm(3) }},
 	{"Affine/vector", 5, 1, 1, func(*rand.Rand) Layer { return NewAffine(5) }},
@@ -49,6 +55,21 @@ var layerCases = []layerCase{
 	{"Coupling/gauss", 4, 2, 2, glowCoupling(device.GaussScale, 4, 2)},
 	{"Coupling/vector", 5, 1, 1, mlpCoupling(device.ExpScale, 5, 2, 2)},
 	{"Coupling/vector/tanh", 2, 1, 1, mlpCoupling(device.TanhScale, 2, 1, 1)},
+	{"PlainSplit", 4, 3, 2, func(*rand.Rand) Layer { return NewPlainSplit(4) }},
+	{"Coupling/flipped", 5, 1, 2, func(r *rand.Rand) Layer {
+		l := mlpCoupling(device.ExpScale, 5, 3, 1)(r).(*Coupling)
+		l.flip = true
+		return l
+	}},
+	{"Scaling", 5, 1, 1, func(*rand.Rand) Layer { return NewScaling(5) }},
+	{"Flatten", 2, 2, 3, func(*rand.Rand) Layer { return Flatten{2, 2, 3} }},
+	{"BatchNorm", 3, 2, 2, func(*rand.Rand) Layer { return NewBatchNorm(3) }},
+	{"ClassPrior", 3, 2, 2, func(*rand.Rand) Layer { return NewClassPrior(3, 3) }},
+	{"CheckerCoupling/0", 2, 3, 4, checkerCoupling(2, 0)},
+	{"CheckerCoupling/1", 1, 4, 2, checkerCoupling(1, 1)},
+	{"ResNetCoupling", 4, 2, 3, func(r *rand.Rand) Layer {
+		return NewCoupling(device.TanhScale, 4, 2, NewResNet(2, 3, 2, 4, false, 0, r))
+	}},
 	{"Chain", 4, 2, 2, func(r *rand.Rand) Layer {
 		return Chain{NewActNorm(4), NewInvConv(4, r), glowCoupling(device.SigmoidScale, 4, 2)(r), NewSplit(4),
 			NewReverse(2), mlpCoupling(device.ExpScale, 2, 1, 1)(r), NewAffine(2)}
@@ -63,6 +84,7 @@ type rig struct {
 	s      *State
 	n      int
 	x0, dy []float32
+	starts [][]float32 // values of the parameters
 }
 
 func newRig(t *testing.T, be device.Backend, lc layerCase, n int, keep bool) *rig {
@@ -79,7 +101,7 @@ func newRig(t *testing.T, be device.Backend, lc layerCase, n int, keep bool) *ri
 				start[i] += 0.2 * float32(r.NormFloat64())
 			}
 		}
-		be.Upload(p.V, start)
+		g.starts = append(g.starts, start)
 	}
 	d := lc.c * lc.h * lc.w * n
 	g.x0, g.dy = make([]float32, d), make([]float32, d)
@@ -89,7 +111,16 @@ func newRig(t *testing.T, be device.Backend, lc layerCase, n int, keep bool) *ri
 	g.s = &State{
 		Backend: be, N: n, x: alloc(t, be, d), dx: alloc(t, be, d), LogDet: alloc(t, be, n), Keep: keep, Training: true,
 		Scratch: device.NewArena(alloc(t, be, arenaRoom)), Stash: device.NewArena(alloc(t, be, arenaRoom)), DLogDet: -0.7,
+		Label: alloc(t, be, n),
 	}
+	for i, p := range g.layer.Params() {
+		be.Upload(p.V, g.starts[i])
+	}
+	labels := make([]float32, n)
+	for i := range labels {
+		labels[i] = float32(2 * i % 3)
+	}
+	be.Upload(g.s.Label, labels)
 	g.reset()
 	return g
 }
@@ -106,8 +137,14 @@ func alloc(t *testing.T, be device.Backend, n int) device.Buffer {
 // arenaRoom is float32s in each arena of a rig.
 const arenaRoom = 1 << 12
 
-// reset puts the input back; both arenas are poisoned so that stale memory shows.
+// reset puts the input back, and the parameters, some of which are running averages; both arenas are poisoned so that
+// stale memory shows.
 func (g *rig) reset() {
+	for i, p := range g.layer.Params() {
+		if p.Fixed {
+			g.be.Upload(p.V, g.starts[i])
+		}
+	}
 	g.s.C, g.s.H, g.s.W = g.c, g.h, g.w
 	g.be.Upload(g.s.x, g.x0)
 	g.be.Fill(g.s.LogDet, 0)
@@ -157,7 +194,7 @@ func TestInverseUndoesForward(t *testing.T) {
 	eachLayer(t, func(t *testing.T, be device.Backend, lc layerCase, tol float64) {
 		g := newRig(t, be, lc, 3, false)
 		g.layer.Forward(g.s)
-		if y := g.read(g.s.x); lc.name != "Squeeze" && equalBits(y, g.x0) {
+		if y := g.read(g.s.x); lc.name != "PlainSplit" && equalBits(y, g.x0) {
 			t.Fatal("forward changed nothing: the test would prove nothing")
 		}
 		g.layer.Inverse(g.s)
@@ -276,6 +313,7 @@ func TestLogDetAgainstJacobian(t *testing.T) {
 		t.Run(lc.name, func(t *testing.T) {
 			be := devicetest.Float64()
 			g := newRig(t, be, lc, 1, false)
+			g.s.Training = false // batch normalisation is no map of one sample where the batch's statistics count
 			d := len(g.x0)
 			jacobian := mat.NewDense(d, d, nil)
 			const h = 1e-6
@@ -404,5 +442,57 @@ func TestActNormInitialisesOnce(t *testing.T) {
 		if v != b[i] {
 			t.Fatal("a second batch initialised it again")
 		}
+	}
+}
+
+// Batch normalisation of the flow, several steps in a row, against plain float64: running averages blend, the output is
+// normalised by them, and evaluation takes them as they are.
+func TestBatchNormRunningAverages(t *testing.T) {
+	for _, isa := range cpufallback.ISAs() {
+		be, err := cpufallback.New("cpu:" + isa)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const c, n, h, w, m = 3, 7, 2, 5, 7 * 2 * 5
+		g := newRig(t, be, layerCase{"bn", c, h, w, func(*rand.Rand) Layer { return NewBatchNorm(c) }}, n, false)
+		r := rand.New(rand.NewPCG(4, 4))
+		mean, variance := []float64{0, 0, 0}, []float64{1, 1, 1}
+		for step := range 6 {
+			g.s.Training = step < 5 // the last is an evaluation
+			x := make([]float32, c*m)
+			for i := range x {
+				x[i] = float32(3 + float64(i/m) + (1+float64(step))*r.NormFloat64())
+			}
+			want, logDet := make([]float32, c*m), 0.0
+			for k := range c {
+				bm, bv := 0.0, 0.0
+				for _, v := range x[k*m : (k+1)*m] {
+					bm += float64(v) / m
+				}
+				for _, v := range x[k*m : (k+1)*m] {
+					bv += (float64(v) - bm) * (float64(v) - bm) / m
+				}
+				if g.s.Training {
+					mean[k] = 0.9*mean[k] + 0.1*bm
+					variance[k] = 0.9*variance[k] + 0.1*bv
+				}
+				for i := k * m; i < (k+1)*m; i++ {
+					want[i] = float32((float64(x[i]) - mean[k]) / math.Sqrt(variance[k]+1e-5))
+				}
+				logDet -= h * w * math.Log(variance[k]+1e-5) / 2
+			}
+			be.Upload(g.s.x, x)
+			be.Fill(g.s.LogDet, 0)
+			g.layer.Forward(g.s)
+			closeTo(t, isa+" y", g.read(g.s.x), want, 1e-5)
+			for _, ld := range g.read(g.s.LogDet) {
+				if math.Abs(float64(ld)-logDet) > 1e-4 {
+					t.Fatalf("%s step %d: logDet = %v, want %v", isa, step, ld, logDet)
+				}
+			}
+			g.layer.Inverse(g.s)
+			closeTo(t, isa+" x", g.read(g.s.x), x, 1e-5)
+		}
+		be.Close()
 	}
 }

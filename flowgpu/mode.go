@@ -32,10 +32,14 @@ func ParseMode(name string) (Mode, error) {
 func (m Mode) chain(blocks []block) (c Chain) {
 	steps := 0
 	for _, b := range blocks {
+		due := len(b.chain.Params()) > 0 // what has none inverts to the same bits
+		if m == Reversible {
+			due = b.step && steps%SnapshotEvery == 0
+		}
+		if due {
+			c = append(c, &Snapshot{})
+		}
 		if b.step {
-			if m != Reversible || steps%SnapshotEvery == 0 {
-				c = append(c, &Snapshot{})
-			}
 			steps++
 		}
 		c = append(c, b.chain...)

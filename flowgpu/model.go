@@ -27,7 +27,10 @@ func New(be device.Backend, cfg Config) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Model{cfg: cfg, be: be, blocks: glow(cfg, rand.New(rand.NewPCG(cfg.Seed, 0)))}
+	k, _ := kindOf(cfg.Kind)
+	b := &builder{r: rand.New(rand.NewPCG(cfg.Seed, 0)), c: cfg.Channels, h: cfg.Height, w: cfg.Width}
+	k.build(cfg, b)
+	m := &Model{cfg: cfg, be: be, blocks: b.blocks}
 	for _, b := range m.blocks {
 		m.params = append(m.params, b.chain.Params()...)
 	}

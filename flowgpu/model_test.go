@@ -123,31 +123,76 @@ func TestModesGiveTheSameGradients(t *testing.T) {
 	}
 }
 
-// Fast backends must agree with the same model in float64.
-func TestModelAgreesWithFloat64(t *testing.T) {
-	for _, coupling := range []string{"sigmoid", "exp", "tanh", "additive"} {
+// variants are small models of every kind and choice.
+func variants() map[string]Config {
+	models := map[string]Config{}
+	for _, coupling := range lawNames {
 		for _, permutation := range []string{"lu", "reverse", "shuffle"} {
 			cfg := small
 			cfg.Coupling, cfg.Permutation = coupling, permutation
-			exact := newMoved(t, devicetest.Float64(), cfg)
-			want, _ := gradientOf(t, exact, Stash, 3)
-			wantLogp := logProbs(t, exact, 3)
-			for _, isa := range cpufallback.ISAs() {
-				m := newMoved(t, openCPU(t, "cpu:"+isa), cfg)
-				got, _ := gradientOf(t, m, Recompute, 3)
-				norm, diff := 0.0, 0.0
-				for i, v := range want {
-					d := float64(got[i]) - float64(v)
-					norm += float64(v) * float64(v)
-					diff += d * d
-				}
-				if rel := math.Sqrt(diff / norm); !(rel <= 1e-4) { // float32 through 6 steps and back
-					t.Errorf("%s %s %s: gradients differ from float64 by %.2g of their norm", isa, coupling, permutation, rel)
-				}
-				for i, logp := range logProbs(t, m, 3) {
-					if math.Abs(logp-wantLogp[i]) > 1e-5*math.Abs(wantLogp[i]) {
-						t.Errorf("%s %s %s: log p = %v, in float64 %v", isa, coupling, permutation, logp, wantLogp[i])
-					}
+			models["glow "+coupling+" "+permutation] = cfg
+		}
+	}
+	conditional := small
+	conditional.Classes = 3
+	models["glow with classes"] = conditional
+	for _, layout := range []string{"notes", "paper"} {
+		models["realnvp "+layout] = Config{Kind: "realnvp", Channels: 1, Height: 8, Width: 8, Intensities: 17, Levels: 2, Hidden: 4,
+			Depth: 1, Layout: layout, Logit: 0.05, Seed: 5}
+	}
+	for _, layout := range []string{"evenodd", "half"} {
+		for _, prior := range []string{"logistic", "standard"} {
+			models["nice "+layout+" "+prior] = Config{Kind: "nice", Channels: 1, Height: 3, Width: 7, Intensities: 17, Steps: 4,
+				Hidden: 8, Depth: 2, Layout: layout, Prior: prior, Seed: 5}
+		}
+	}
+	return models
+}
+
+// Recomputing changes no bit, also where conditioners normalise by batches and keep running averages.
+func TestRecomputeIsExact(t *testing.T) {
+	for name, cfg := range variants() {
+		be := openCPU(t, "cpu")
+		one, two := newMoved(t, be, cfg), newMoved(t, be, cfg)
+		stash, _ := gradientOf(t, one, Stash, 4)
+		again, _ := gradientOf(t, two, Recompute, 4)
+		if !equalBits(stash, again) {
+			t.Errorf("%s: stash and recompute give other gradients", name)
+		}
+		a, b := make([]float32, one.fixed.Len()), make([]float32, two.fixed.Len())
+		if err := be.Download(a, one.fixed); err != nil {
+			t.Fatal(err)
+		}
+		if err := be.Download(b, two.fixed); err != nil {
+			t.Fatal(err)
+		}
+		if !equalBits(a, b) {
+			t.Errorf("%s: recomputing moved a running average a second time", name)
+		}
+	}
+}
+
+// Fast backends must agree with the same model in float64.
+func TestModelAgreesWithFloat64(t *testing.T) {
+	for name, cfg := range variants() {
+		exact := newMoved(t, devicetest.Float64(), cfg)
+		want, _ := gradientOf(t, exact, Stash, 3)
+		wantLogp := logProbs(t, exact, 3)
+		for _, isa := range cpufallback.ISAs() {
+			m := newMoved(t, openCPU(t, "cpu:"+isa), cfg)
+			got, _ := gradientOf(t, m, Recompute, 3)
+			norm, diff := 0.0, 0.0
+			for i, v := range want {
+				d := float64(got[i]) - float64(v)
+				norm += float64(v) * float64(v)
+				diff += d * d
+			}
+			if rel := math.Sqrt(diff / norm); !(rel <= 1e-4) { // float32 through 6 steps and back
+				t.Errorf("%s %s: gradients differ from float64 by %.2g of their norm", isa, name, rel)
+			}
+			for i, logp := range logProbs(t, m, 3) {
+				if math.Abs(logp-wantLogp[i]) > 1e-5*math.Abs(wantLogp[i]) {
+					t.Errorf("%s %s: log p = %v, in float64 %v", isa, name, logp, wantLogp[i])
 				}
 			}
 		}

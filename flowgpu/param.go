@@ -34,3 +34,14 @@ func newParam(name string, start []float32, shape ...int) *Param {
 func newFixed(name string, start []float32, shape ...int) *Param {
 	return &Param{Name: name, Shape: shape, start: start, Fixed: true}
 }
+
+// newState is a fixed parameter of n equal values: a running average that training moves, or a constant.
+func newState(name string, v float32, n int) *Param { return newFixed(name, constant(v, n), n) }
+
+func constant(v float32, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = v
+	}
+	return x
+}

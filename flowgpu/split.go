@@ -9,28 +9,44 @@ import "cuflow/device"
 //
 // Nothing moves: the active prefix of the batch gets shorter.
 type Split struct {
-	coupling *Coupling
+	keep, retire int
+	coupling     *Coupling // nil: what is retired is latent as it is (RealNVP)
 }
 
 // NewSplit halves c channels.
 func NewSplit(c int) *Split {
-	keep := c - c/2
-	return &Split{NewCoupling(device.GaussScale, c, keep, NewZeroConv(keep, 2*(c-keep)))}
+	l := NewPlainSplit(c)
+	l.coupling = NewCoupling(device.GaussScale, c, l.keep, NewZeroConv(l.keep, 2*l.retire))
+	return l
 }
 
+// NewPlainSplit halves c channels and predicts nothing: RealNVP's way, where the prior of every latent is standard normal.
+func NewPlainSplit(c int) *Split { return &Split{keep: c - c/2, retire: c / 2} }
+
 func (l *Split) Forward(s *State) {
-	l.coupling.Forward(s)
-	s.C = l.coupling.c1
+	if l.coupling != nil {
+		l.coupling.Forward(s)
+	}
+	s.C = l.keep
 }
 
 func (l *Split) Inverse(s *State) {
-	s.C = l.coupling.c1 + l.coupling.c2
-	l.coupling.Inverse(s)
+	s.C = l.keep + l.retire
+	if l.coupling != nil {
+		l.coupling.Inverse(s)
+	}
 }
 
 func (l *Split) Backward(s *State) {
-	s.C = l.coupling.c1 + l.coupling.c2
-	l.coupling.Backward(s)
+	s.C = l.keep + l.retire
+	if l.coupling != nil {
+		l.coupling.Backward(s)
+	}
 }
 
-func (l *Split) Params() []*Param { return l.coupling.Params() }
+func (l *Split) Params() []*Param {
+	if l.coupling == nil {
+		return nil
+	}
+	return l.coupling.Params()
+}

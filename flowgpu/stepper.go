@@ -41,7 +41,7 @@ type Stepper struct {
 type Record struct {
 	Step     int     // 1, 2, ...
 	Loss     float64 // nats per sample with every constant: the mean of -log p
-	GradNorm float64 // before clipping
+	GradNorm float64 // of Loss, before clipping
 	Drift    float64 // mode reversible: greatest error of a recovered batch, in units of x
 }
 
@@ -101,6 +101,10 @@ func (t *Stepper) Initialise(x []float32) {
 		t.m.be.Copy(t.ema, t.m.values)
 	}
 }
+
+// Label sets the classes of the samples that the next Step is about, for a class-conditional model; others take no notice. The
+// error names a class that the model does not know.
+func (t *Stepper) Label(classes []int32) error { return t.w.setLabels(classes) }
 
 // Step takes one training step on a batch of whole-number intensities, channel-major [C][N][H][W].
 func (t *Stepper) Step(x []float32, lr float32) {

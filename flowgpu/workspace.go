@@ -25,6 +25,8 @@ type Workspace struct {
 	all     device.Buffer // everything below is cut from this
 	pixels  device.Buffer // [D*N] whole numbers, before dequantisation
 	logdet  device.Buffer // [N]
+	label   device.Buffer // [N] of a class-conditional model
+	labels  []float32     // the same on the host
 	at      device.Buffer // [2] step and first sample, for noise
 	atHost  [2]float32
 	regions []device.Rows // latent blocks as they lie in memory, for N = 1
@@ -45,9 +47,13 @@ func (m *Model) NewWorkspace(batch int, mode Mode) (*Workspace, error) {
 	plan := w.dryRun(training, mode == Stash)
 
 	n := m.cfg.D() * batch
-	sizes := []int{n, n, 0, batch, 2, plan.scratch, plan.stash}
+	sizes := []int{n, n, 0, batch, 2, plan.scratch, plan.stash, 0}
 	if training {
 		sizes[2] = n
+	}
+	if m.cfg.Classes > 0 {
+		sizes[7] = batch
+		w.labels = make([]float32, batch)
 	}
 	total := 0
 	for _, size := range sizes {
@@ -65,6 +71,7 @@ func (m *Model) NewWorkspace(batch int, mode Mode) (*Workspace, error) {
 	}
 	w.pixels, w.s.x, w.s.dx, w.logdet, w.at = cut(sizes[0]), cut(sizes[1]), cut(sizes[2]), cut(sizes[3]), cut(sizes[4])
 	w.s.Scratch, w.s.Stash = device.NewArena(cut(sizes[5])), device.NewArena(cut(sizes[6]))
+	w.label = cut(sizes[7])
 	w.s.Backend, w.s.Keep = m.be, mode == Stash
 	w.flops = plan.flops
 	return w, nil
@@ -84,7 +91,7 @@ func latentRegions(blocks []block) (regions []device.Rows) {
 	for i := len(blocks) - 1; i >= 0; i-- {
 		for _, l := range blocks[i].chain {
 			if split, ok := l.(*Split); ok {
-				regions = append(regions, device.Rows{C: split.coupling.c2, N: 1, P: blocks[i].h * blocks[i].w})
+				regions = append(regions, device.Rows{C: split.retire, N: 1, P: blocks[i].h * blocks[i].w})
 			}
 		}
 	}
@@ -115,7 +122,7 @@ func (w *Workspace) dryRun(training, keep bool) plan {
 		Backend: tally, x: device.Phantom(n), dx: device.Phantom(n),
 		Scratch: device.NewCountingArena(), Stash: device.NewCountingArena(), Keep: keep,
 	}
-	w.pixels, w.logdet, w.at = device.Phantom(n), device.Phantom(w.batch), device.Phantom(2)
+	w.pixels, w.logdet, w.label, w.at = device.Phantom(n), device.Phantom(w.batch), device.Phantom(w.batch), device.Phantom(2)
 	w.forward(w.batch, training)
 	if training {
 		w.backward()
@@ -135,8 +142,36 @@ func (w *Workspace) enter(n int) {
 	cfg := &w.m.cfg
 	w.s.N, w.s.C, w.s.H, w.s.W = n, cfg.Channels, cfg.Height, cfg.Width
 	w.s.LogDet = w.logdet.Slice(0, n)
+	if cfg.Classes > 0 {
+		w.s.Label = w.label.Slice(0, n)
+	}
 	w.s.Scratch.Release(0)
 	w.s.Stash.Release(0)
+}
+
+// rows is the shape of n samples of the data.
+func (w *Workspace) rows(n int) device.Rows {
+	cfg := &w.m.cfg
+	return device.Rows{C: cfg.Channels, N: n, P: cfg.Height * cfg.Width}
+}
+
+// setLabels uploads the classes of the next batch. A model without classes takes none.
+func (w *Workspace) setLabels(classes []int32) error {
+	k := w.m.cfg.Classes
+	if k == 0 {
+		return nil
+	}
+	if len(classes) > w.batch {
+		return fmt.Errorf("%d labels for a batch of %d", len(classes), w.batch)
+	}
+	for i, c := range classes {
+		if c < 0 || int(c) >= k {
+			return fmt.Errorf("sample %d is of class %d, but the model knows 0 to %d", i, c, k-1)
+		}
+		w.labels[i] = float32(c)
+	}
+	w.s.Upload(w.label.Slice(0, len(classes)), w.labels[:len(classes)])
+	return nil
 }
 
 // noiseAt uploads which step and sample the next noise belongs to.
@@ -154,8 +189,7 @@ func (w *Workspace) dequantize(n int, rng device.Stream) {
 		w.s.Copy(w.s.x.Slice(0, size), w.pixels.Slice(0, size))
 		return
 	}
-	rows := device.Rows{C: cfg.Channels, N: n, P: cfg.Height * cfg.Width}
-	w.s.Dequantize(rows, cfg.Intensities, rng, w.at, w.pixels.Slice(0, size), w.s.x.Slice(0, size))
+	w.s.Dequantize(w.rows(n), cfg.Intensities, rng, w.at, w.pixels.Slice(0, size), w.s.x.Slice(0, size))
 }
 
 // logVolume is the constant that the change from intensities to x adds to a sample's log-density, in nats: the density
@@ -173,9 +207,17 @@ func (w *Workspace) forward(n int, training bool) {
 	s := &w.s
 	s.Training = training
 	s.Fill(s.LogDet, 0)
+	if alpha := w.m.cfg.Logit; alpha > 0 {
+		s.Logit(w.rows(n), float32(alpha), s.X(), s.LogDet)
+	}
 	w.chain.Forward(s)
 	w.eachRegion(n, func(_ int, r device.Rows, lo int) {
-		s.GaussianLogProb(r, s.x.Slice(lo, lo+r.Len()), s.LogDet)
+		z := s.x.Slice(lo, lo+r.Len())
+		if w.m.cfg.Prior == "logistic" {
+			s.LogisticLogProb(r, z, s.LogDet)
+		} else {
+			s.GaussianLogProb(r, z, s.LogDet)
+		}
 	})
 }
 
@@ -184,7 +226,11 @@ func (w *Workspace) backward() {
 	s := &w.s
 	s.DLogDet = -1 / float32(s.N)
 	size := w.m.cfg.D() * s.N
-	s.GaussianLogProbBackward(s.DLogDet, s.x.Slice(0, size), s.dx.Slice(0, size))
+	if w.m.cfg.Prior == "logistic" {
+		s.LogisticLogProbBackward(s.DLogDet, s.x.Slice(0, size), s.dx.Slice(0, size))
+	} else {
+		s.GaussianLogProbBackward(s.DLogDet, s.x.Slice(0, size), s.dx.Slice(0, size))
+	}
 	w.chain.Backward(s)
 }
 
@@ -194,4 +240,7 @@ func (w *Workspace) inverse(n int) {
 	last := w.m.blocks[len(w.m.blocks)-1]
 	w.s.C, w.s.H, w.s.W = last.c, last.h, last.w
 	w.chain.Inverse(&w.s)
+	if alpha := w.m.cfg.Logit; alpha > 0 {
+		w.s.LogitInverse(w.rows(n), float32(alpha), w.s.X())
+	}
 }

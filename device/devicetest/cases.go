@@ -182,7 +182,7 @@ func Cases() []Case {
 	for _, family := range []func() []Case{
 		memoryCases, convCases, rowScaleCases, mixCases, luCases,
 		couplingCases, actNormCases, shapeCases, priorCases, noiseCases, trainCases,
-		normCases, checkerCases, logitCases, logisticCases, classCases,
+		normCases, checkerCases, flattenCases, logitCases, logisticCases, classCases,
 	} {
 		all = append(all, family()...)
 	}

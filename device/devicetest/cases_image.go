@@ -61,7 +61,7 @@ func logitCases() []Case {
 		inverse.Bench = true
 		cs = append(cs, copied, inverse)
 	}
-	few := device.Rows{C: 3, N: 5, P: 14}
+	small := device.Rows{C: 3, N: 5, P: 14}
 	ends := []float64{-0.5, 0.5}
 	for from := -0.5; len(ends) < 12; { // the float32s just inside, five at each end
 		from = float64(math.Nextafter32(float32(from), 1))
@@ -70,11 +70,11 @@ func logitCases() []Case {
 	for _, alpha := range alphas[:2] {
 		title := fmt.Sprintf(" alpha %v", alpha)
 		cs = append(cs,
-			logitCase("black"+title, few, alpha, values(-0.5)),
-			logitCase("white"+title, few, alpha, values(0.5)),
-			logitCase("ends and just inside"+title, few, alpha, values(ends...)),
-			logitCase("towards white"+title, few, alpha, towardsWhite),
-			logitInverseCase("|x| to 100"+title, few, alpha, values(100, -100, 88, -88, 20, -20, 17, -17, 1, -1, 1e-8, 0, 90, -90)),
+			logitCase("black"+title, small, alpha, values(-0.5)),
+			logitCase("white"+title, small, alpha, values(0.5)),
+			logitCase("ends and just inside"+title, small, alpha, values(ends...)),
+			logitCase("towards white"+title, small, alpha, towardsWhite),
+			logitInverseCase("|x| to 100"+title, small, alpha, values(100, -100, 88, -88, 20, -20, 17, -17, 1, -1, 1e-8, 0, 90, -90)),
 		)
 	}
 	return cs
@@ -143,33 +143,33 @@ func logisticCases() []Case {
 	return append(cs, logisticNoiseCases()...)
 }
 
-// The ends of the uniform numbers in a logistic sample: of this stream at step 0, the four words of sample shortest have one
-// whose 24 bits are all 0, and those of sample longest one with all 24 set.
+// The ends of the uniform numbers in a logistic sample: at step 0 of endsOfLogistic, the four words of sample shortest have
+// one whose first 24 bits are all 0, and those of sample longest one with all 24 set.
+const shortest, longest = 1810158, 5367494
+
 var (
-	endsOfLogistic     = device.Stream{Seed: 1, ID: 2}
-	shortest, longest  = 1810158, 5367494
-	fourOfASample      = device.Rows{C: 1, N: 1, P: 4}
-	logisticNoiseScale = float32(0.7)
+	endsOfLogistic = device.Stream{Seed: 1, ID: 2}
+	fourOfASample  = device.Rows{C: 1, N: 1, P: 4}
 )
 
 func logisticNoiseCases() []Case {
 	var cs []Case
-	noise := func(name string, r device.Rows, rng device.Stream, step, first float64, bench bool) {
+	add := func(name string, r device.Rows, rng device.Stream, step, first float64, bench bool) {
 		cs = append(cs, Case{
 			Method: "Logistic", Name: name, Bench: bench,
 			Tol:      few(8, "two logarithms of numbers that 24 bits hold, or 25 bits rounded, their difference and a product"),
 			Operands: []Operand{in("at", 2, values(step, first)), out("x", r.Len())},
-			Call:     func(be device.Backend, o []device.Buffer) { be.Logistic(r, logisticNoiseScale, rng, o[0], o[1]) },
+			Call:     func(be device.Backend, o []device.Buffer) { be.Logistic(r, 0.7, rng, o[0], o[1]) },
 		})
 	}
 	for _, r := range smallRows {
-		noise(rowsName(r), r, device.Stream{Seed: 42, ID: 3}, 1234567, 60000, false)
+		add(rowsName(r), r, device.Stream{Seed: 42, ID: 3}, 1234567, 60000, false)
 	}
 	for _, r := range imageRows {
-		noise(rowsName(r), r, device.Stream{Seed: 42, ID: 3}, 9, 128, true)
+		add(rowsName(r), r, device.Stream{Seed: 42, ID: 3}, 9, 128, true)
 	}
-	noise("far left", fourOfASample, endsOfLogistic, 0, float64(shortest), false)
-	noise("far right", fourOfASample, endsOfLogistic, 0, float64(longest), false)
+	add("far left", fourOfASample, endsOfLogistic, 0, shortest, false)
+	add("far right", fourOfASample, endsOfLogistic, 0, longest, false)
 	return cs
 }
 

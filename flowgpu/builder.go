@@ -1,0 +1,47 @@
+package flowgpu
+
+import (
+	"fmt"
+	"math/rand/v2"
+)
+
+// block is a named part of a model: a flow step, a squeeze, a split.
+type block struct {
+	name    string
+	chain   Chain
+	step    bool // a flow step: memory modes count these
+	c, h, w int  // shape of what comes out
+}
+
+// builder collects a model's blocks, and follows the shape of what flows through them.
+type builder struct {
+	r       *rand.Rand // draws initial weights
+	blocks  []block
+	c, h, w int
+}
+
+func (b *builder) add(name string, layers ...Layer) {
+	b.blocks = append(b.blocks, block{name, layers, false, b.c, b.h, b.w})
+}
+
+// step adds a flow step.
+func (b *builder) step(name string, layers ...Layer) {
+	b.add(name, layers...)
+	b.blocks[len(b.blocks)-1].step = true
+}
+
+func (b *builder) squeeze(level int) {
+	b.c, b.h, b.w = 4*b.c, b.h/2, b.w/2
+	b.add(fmt.Sprintf("level%d.squeeze", level), Squeeze{})
+}
+
+func (b *builder) split(level int, split *Split) {
+	b.c = split.keep
+	b.add(fmt.Sprintf("level%d.split", level), split)
+}
+
+func (b *builder) flatten() {
+	layer := Flatten{b.c, b.h, b.w}
+	b.c, b.h, b.w = b.c*b.h*b.w, 1, 1
+	b.add("flatten", layer)
+}
