@@ -58,7 +58,7 @@ type Image interface {
 	//	p = alpha + (1-alpha)*v;  q = (1-alpha)*max(1-v, 2^-24);  x = log p - log q
 	//	logdet[n] += sum_{c,p} (log(1-alpha) - log p - log q)
 	//
-	// q is 1-p, and never 0: v can round to 1.
+	// q is 1-p, and never 0: v can round to 1. 1-v is computed as 1/2-x, which is exact near white.
 	Logit(r Rows, alpha float32, x, logdet Buffer)
 	// LogitInverse: x = (sigmoid(x)-alpha)/(1-alpha) - 1/2, in place.
 	LogitInverse(r Rows, alpha float32, x Buffer)

@@ -40,15 +40,12 @@ func flattenCases() (cs []Case) {
 		n := r.Len()
 		for _, m := range []struct {
 			method string
-			call   func(be device.Backend) func(device.Rows, device.Buffer, device.Buffer)
-		}{
-			{"Flatten", func(be device.Backend) func(device.Rows, device.Buffer, device.Buffer) { return be.Flatten }},
-			{"Unflatten", func(be device.Backend) func(device.Rows, device.Buffer, device.Buffer) { return be.Unflatten }},
-		} {
+			call   func(be device.Backend, r device.Rows, x, y device.Buffer)
+		}{{"Flatten", device.Backend.Flatten}, {"Unflatten", device.Backend.Unflatten}} {
 			cs = append(cs, Case{
 				Method: m.method, Name: rowsName(r), Bench: r.N == 64, Tol: exact,
 				Operands: []Operand{in("x", n, normal(0, 1)), out("y", n)},
-				Call:     func(be device.Backend, o []device.Buffer) { m.call(be)(r, o[0], o[1]) },
+				Call:     func(be device.Backend, o []device.Buffer) { m.call(be, r, o[0], o[1]) },
 			})
 		}
 	}
