@@ -11,6 +11,7 @@ type block struct {
 	chain   Chain
 	step    bool // a flow step: memory modes count these
 	c, h, w int  // shape of what comes out
+	level   int  // 1 .. L
 }
 
 // builder collects a model's blocks, and follows the shape of what flows through them.
@@ -18,10 +19,11 @@ type builder struct {
 	r       *rand.Rand // draws initial weights
 	blocks  []block
 	c, h, w int
+	level   int
 }
 
 func (b *builder) add(name string, layers ...Layer) {
-	b.blocks = append(b.blocks, block{name, layers, false, b.c, b.h, b.w})
+	b.blocks = append(b.blocks, block{name: name, chain: layers, c: b.c, h: b.h, w: b.w, level: b.level})
 }
 
 // step adds a flow step.
@@ -30,14 +32,14 @@ func (b *builder) step(name string, layers ...Layer) {
 	b.blocks[len(b.blocks)-1].step = true
 }
 
-func (b *builder) squeeze(level int) {
+func (b *builder) squeeze() {
 	b.c, b.h, b.w = 4*b.c, b.h/2, b.w/2
-	b.add(fmt.Sprintf("level%d.squeeze", level), Squeeze{})
+	b.add(fmt.Sprintf("level%d.squeeze", b.level), Squeeze{})
 }
 
-func (b *builder) split(level int, split *Split) {
+func (b *builder) split(split *Split) {
 	b.c = split.keep
-	b.add(fmt.Sprintf("level%d.split", level), split)
+	b.add(fmt.Sprintf("level%d.split", b.level), split)
 }
 
 func (b *builder) flatten() {

@@ -6,12 +6,13 @@ import "fmt"
 // split. Kingma and Dhariwal, "Glow", 2018, figure 2.
 func glow(cfg Config, b *builder) {
 	for level := 1; level <= cfg.Levels; level++ {
-		b.squeeze(level)
+		b.level = level
+		b.squeeze()
 		for i := 1; i <= cfg.Steps; i++ {
 			b.step(fmt.Sprintf("level%d.step%d", level, i), NewActNorm(b.c), newPermute(cfg, b), newGlowCoupling(cfg, b))
 		}
 		if level < cfg.Levels {
-			b.split(level, NewSplit(b.c))
+			b.split(NewSplit(b.c))
 		}
 	}
 	switch {

@@ -245,6 +245,65 @@ func TestUniformModelScoresLogLBits(t *testing.T) {
 	}
 }
 
+// The terms of every model add up to its log-density.
+func TestTermsAddUp(t *testing.T) {
+	for name, cfg := range variants() {
+		m := newMoved(t, openCPU(t, "cpu"), cfg)
+		want := logProbs(t, m, 3)
+		e, err := NewEvaluator(m, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		terms, err := e.Terms(pixels(cfg, 3), 3, 0, 9)
+		e.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := make([]float64, 3)
+		for _, term := range terms {
+			for i, v := range term.Nats {
+				sum[i] += v
+			}
+		}
+		for i := range want {
+			if math.Abs(sum[i]-want[i]) > 1e-5*math.Abs(want[i]) {
+				t.Errorf("%s: the terms add up to %v, log p is %v", name, sum[i], want[i])
+			}
+		}
+	}
+}
+
+// A class-conditional model scores a sample by its class, and refuses one that it does not know.
+func TestClasses(t *testing.T) {
+	cfg := small
+	cfg.Classes = 3
+	m := newMoved(t, openCPU(t, "cpu"), cfg)
+	e, err := NewEvaluator(m, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	var logp [3]float64
+	for class := range int32(3) {
+		if err := e.Label([]int32{class, 0}); err != nil {
+			t.Fatal(err)
+		}
+		out := make([]float64, 2)
+		if err := e.LogProb(pixels(cfg, 2), 2, 0, 1, out); err != nil {
+			t.Fatal(err)
+		}
+		logp[class] = out[0]
+	}
+	if logp[0] == logp[1] || logp[1] == logp[2] {
+		t.Errorf("log p does not depend on the class: %v", logp)
+	}
+	for _, wrong := range []int32{-1, 3} {
+		if err := e.Label([]int32{0, wrong}); err == nil || !strings.Contains(err.Error(), "knows 0 to 2") {
+			t.Errorf("class %d: error %v", wrong, err)
+		}
+	}
+}
+
 func TestDecodeUndoesEncode(t *testing.T) {
 	m := newMoved(t, openCPU(t, "cpu"), small)
 	x, err := m.Sample(70, 1, 4) // more than one batch

@@ -6,6 +6,7 @@ import "fmt"
 // Images are vectors; additive couplings with MLPs move one part and then the other, and a learned diagonal scaling ends
 // the flow. The partition is of even and odd dimensions, or of the first and the last half.
 func nice(cfg Config, b *builder) {
+	b.level = 1
 	b.flatten()
 	if cfg.Layout == "evenodd" {
 		b.add("evenodd", newPermutation(evenOdd(b.c)))

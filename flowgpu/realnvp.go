@@ -15,6 +15,7 @@ import "fmt"
 func realnvp(cfg Config, b *builder) {
 	width := cfg.Hidden
 	for level := 1; level <= cfg.Levels; level++ {
+		b.level = level
 		last := level == cfg.Levels
 		checkers := 3
 		if last && cfg.Layout == "paper" {
@@ -28,14 +29,14 @@ func realnvp(cfg Config, b *builder) {
 		if last && cfg.Layout == "paper" {
 			break
 		}
-		b.squeeze(level)
+		b.squeeze()
 		for i := range 3 {
 			name := fmt.Sprintf("level%d.channel%d", level, i+1)
 			b.step(name, newChannel(cfg, b, width, i%2 == 1))
 			b.add(name+".norm", NewBatchNorm(b.c))
 		}
 		if !last {
-			b.split(level, NewPlainSplit(b.c))
+			b.split(NewPlainSplit(b.c))
 		}
 		width *= 2
 	}

@@ -211,14 +211,16 @@ func (w *Workspace) forward(n int, training bool) {
 		s.Logit(w.rows(n), float32(alpha), s.X(), s.LogDet)
 	}
 	w.chain.Forward(s)
-	w.eachRegion(n, func(_ int, r device.Rows, lo int) {
-		z := s.x.Slice(lo, lo+r.Len())
-		if w.m.cfg.Prior == "logistic" {
-			s.LogisticLogProb(r, z, s.LogDet)
-		} else {
-			s.GaussianLogProb(r, z, s.LogDet)
-		}
-	})
+	w.eachRegion(n, func(_ int, r device.Rows, lo int) { w.logPrior(r, s.x.Slice(lo, lo+r.Len())) })
+}
+
+// logPrior adds the prior's log-density of a region of the latent to LogDet.
+func (w *Workspace) logPrior(r device.Rows, z device.Buffer) {
+	if w.m.cfg.Prior == "logistic" {
+		w.s.LogisticLogProb(r, z, w.s.LogDet)
+	} else {
+		w.s.GaussianLogProb(r, z, w.s.LogDet)
+	}
 }
 
 // backward takes z back to x and adds the gradient of the loss, -mean log p(x), to every parameter.
