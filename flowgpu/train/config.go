@@ -21,8 +21,8 @@ type Config struct {
 	LR       float64     `json:"lr"`       // after warming up
 	Warmup   int         `json:"warmup"`   // steps of linear rise
 	Schedule string      `json:"schedule"` // after warming up: "constant" or "cosine"
-	Adam     device.Adam `json:"adam"`
-	Seed     uint64      `json:"seed"` // of weights, order and all noise
+	Adam     device.Adam `json:"adam"`     // of the loss in bits/dim: see stepping
+	Seed     uint64      `json:"seed"`     // of weights, order and all noise
 
 	Memory flowgpu.Mode `json:"memory"`
 	Device string       `json:"device"` // as opened, such as "cpu:avx2"
@@ -92,6 +92,18 @@ func (c Config) Validate() error {
 }
 
 func temperatureOK(t float64) bool { return t >= 0 && t <= 10 }
+
+// stepping is how a Stepper trains the run. Steppers take the loss in nats; scaled by nats per bit/dim, clipping and epsilon act as
+// on the loss in bits/dim, and so alike on images of all sizes.
+func (c Config) stepping(mode flowgpu.Mode) flowgpu.StepConfig {
+	a := c.Adam
+	a.Clip *= float32(c.natsPerBit())
+	a.Eps *= float32(c.natsPerBit())
+	return flowgpu.StepConfig{Batch: c.Batch, Mode: mode, Adam: a, Seed: c.Seed}
+}
+
+// natsPerBit is what one bit/dim is of an image's log-likelihood, D ln 2.
+func (c Config) natsPerBit() float64 { return float64(c.Model.D()) * math.Ln2 }
 
 // optimizer is the name of the update rule.
 func (c Config) optimizer() string {

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"cuflow/cpufallback"
+	"cuflow/device"
+
+	"github.com/spf13/cobra"
+)
+
+func devicesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "devices",
+		Short: "List what --device may name, and whether this machine has it",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			t := table{left: 3}
+			t.add("device", "usable", "")
+			for _, f := range device.Probe(cpufallback.ISAs()) {
+				usable := "no"
+				if f.Usable {
+					usable = "yes"
+				}
+				t.add(f.Name, usable, f.Why)
+			}
+			return t.write(c.OutOrStdout())
+		},
+	}
+}

@@ -1,0 +1,92 @@
+package train
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"cuflow/device"
+	"cuflow/flowgpu"
+)
+
+// Inspect writes what the run at path is: its settings, how far it is, and the model's layers with shapes and parameters.
+func Inspect(path string, out io.Writer) error {
+	s, err := open(path)
+	if err != nil {
+		return err
+	}
+	m, err := flowgpu.New(&device.Tally{}, s.c.Model) // counted, not computed
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	defer m.Close()
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	s.settings(w, m)
+	layers(w, m)
+	return w.Flush()
+}
+
+func (s *saved) settings(w io.Writer, m *flowgpu.Model) {
+	c, at := s.Config, s.Position
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	row("checkpoint", "%s", s.path)
+	row("step", "%d of %d, %s of training", at.Step, c.Steps, clock(duration(at.Seconds)))
+	if at.Final != nil {
+		row("held-out", "%s", at.Final)
+	}
+	row("preset", "%s", c.Preset)
+	row("model", "%s, seed %d", describe(c.Model), c.Model.Seed)
+	row("parameters", "%s", thousands(m.NumParams()))
+	row("data", "%s, %d intensities", c.Data, c.Model.Intensities)
+	row("training", "%s", c.describe())
+	row("memory mode", "%s", c.Memory)
+	row("device", "%s", c.Device)
+	row("cadence", "%s", c.cadence())
+	var names []string
+	for _, part := range s.c.Sections {
+		names = append(names, fmt.Sprintf("%s (%s)", part.Name, thousands(len(part.Data))))
+	}
+	row("stored", "%s", strings.Join(names, ", "))
+	fmt.Fprintln(w)
+}
+
+// layers lists the model in forward order with the shape that leaves each layer. A layer like the one before says so.
+func layers(w io.Writer, m *flowgpu.Model) {
+	fmt.Fprintln(w, "layer\toutput\ttrained\tparameters")
+	cfg := m.Config()
+	fmt.Fprintf(w, "data\t%s\t\t\n", size(cfg.Channels, cfg.Height, cfg.Width))
+	above, like := "", ""
+	for _, l := range m.Layers() {
+		text, n := parameters(l)
+		if text == above && text != "" {
+			text = "like " + like
+		} else {
+			above, like = text, l.Name
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Name, size(l.C, l.H, l.W), thousands(n), text)
+	}
+}
+
+// parameters names a layer's arrays with their shapes and counts the trained values.
+func parameters(l flowgpu.LayerInfo) (text string, trained int) {
+	var names []string
+	for _, p := range l.Params {
+		shape, values := "", 1
+		for i, d := range p.Shape {
+			if i > 0 {
+				shape += "x"
+			}
+			shape += fmt.Sprint(d)
+			values *= d
+		}
+		name := p.Name + " " + shape
+		if p.Fixed {
+			name += " (fixed)"
+			values = 0
+		}
+		names = append(names, name)
+		trained += values
+	}
+	return strings.Join(names, ", "), trained
+}

@@ -1,0 +1,116 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"time"
+
+	"cuflow/flowgpu"
+	"cuflow/flowgpu/data"
+)
+
+// run is a training run in progress.
+type run struct {
+	cfg Config
+	dir string
+	at  position
+
+	model       *flowgpu.Model
+	stepper     *flowgpu.Stepper
+	eval        *flowgpu.Evaluator
+	train, test *data.Set
+	loader      *data.Loader
+
+	show  *display
+	log   *journal
+	saved int // step of the checkpoint in the folder, -1 before the first
+
+	before    float64   // seconds spent before this process
+	began     time.Time // this process, its training
+	timed     time.Time // start of the steps that the next line's speed is measured over
+	timedFrom int       // and their number before
+}
+
+// loop trains to the last step. What is due after a step is done before the next: the checkpoint says which of it is
+// still to do, so that a run may be stopped anywhere.
+func (r *run) loop(ctx context.Context) error {
+	log, err := openJournal(filepath.Join(r.dir, logFile), r.at.Reported)
+	if err != nil {
+		return r.cannotWrite(err)
+	}
+	defer log.close()
+	r.log = log
+	r.before, r.began = r.at.Seconds, time.Now()
+	r.startClock()
+	r.show.begin(r.at.Step, r.cfg.Steps)
+	defer r.show.end()
+	for {
+		if r.at.Reported < r.at.Step {
+			if err := r.report(ctx); err != nil {
+				return r.stop(err)
+			}
+		}
+		if r.at.Step >= r.cfg.Steps {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return r.stop(ErrInterrupted)
+		}
+		r.step()
+	}
+}
+
+// step takes one training step without waiting for it.
+func (r *run) step() {
+	b := r.loader.Next()
+	r.at.Step++
+	r.stepper.Step(b.X, float32(r.cfg.LearningRate(r.at.Step)))
+	r.at.Epoch, r.at.Batches = b.Epoch, b.Index
+	r.loader.Release(b)
+	r.show.tick(r.at.Step)
+}
+
+// stop writes a checkpoint when the run was interrupted. On any other error the one in the folder is the last good one.
+func (r *run) stop(err error) error {
+	if !errors.Is(err, ErrInterrupted) {
+		return err
+	}
+	if err := r.read(); err != nil {
+		return err
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	r.show.end()
+	r.show.say("interrupted after step %s, checkpoint written: go on with `train resume %s`", thousands(r.at.Step), r.dir)
+	return err
+}
+
+// read waits for the steps taken and keeps what they tell for the next line. A step whose loss is no number ends the run.
+func (r *run) read() error {
+	records, err := r.stepper.Read()
+	if err != nil {
+		return err
+	}
+	for _, rec := range records {
+		if !finite(rec.Loss) || !finite(rec.GradNorm) || !finite(rec.Drift) {
+			return r.diverged(rec)
+		}
+	}
+	r.at.Pending = append(r.at.Pending, records...)
+	return nil
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+func (r *run) diverged(rec flowgpu.Record) error {
+	clip := "set --clip 50"
+	if c := r.cfg.Adam.Clip; c > 0 {
+		clip = fmt.Sprintf("a lower --clip than %g", c)
+	}
+	return fmt.Errorf("step %d: training has diverged (loss %g, gradient norm %g, learning rate %.3g); the checkpoint of step %d is untouched: go on from it with `train resume %s --lr %.2g`, or %s",
+		rec.Step, rec.Loss, rec.GradNorm/r.cfg.natsPerBit(), r.cfg.LearningRate(rec.Step), r.saved, r.dir, r.cfg.LR/2, clip)
+}

@@ -1,0 +1,166 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"cuflow/device"
+	"cuflow/flowgpu"
+	"cuflow/flowgpu/data"
+)
+
+// Env is what a run needs from its surroundings.
+type Env struct {
+	Open     func(name string) (device.Backend, error) // a device by name
+	Out      io.Writer                                 // what people read
+	Terminal bool                                      // Out is one, so that a progress bar can be drawn
+}
+
+// Result is what a finished run has come to.
+type Result struct {
+	Dir     string
+	Steps   int
+	Score   Score  // of all held-out images, averaged weights
+	Samples string // path of the grid
+}
+
+// Start trains a new run in the folder dir. Where ctx ends first, the run writes a checkpoint and returns ErrInterrupted.
+func Start(ctx context.Context, cfg Config, dir string, env Env) (*Result, error) {
+	cfg.Model.Seed = cfg.Seed
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := vacant(dir); err != nil {
+		return nil, err
+	}
+	if err := cfg.anchorData(); err != nil {
+		return nil, err
+	}
+	r := &run{cfg: cfg, dir: dir, saved: -1, show: &display{out: env.Out, terminal: env.Terminal}}
+	return r.finish(r.begin(ctx, env))
+}
+
+func (r *run) begin(ctx context.Context, env Env) error {
+	train, test, err := r.cfg.openData()
+	if err != nil {
+		return err
+	}
+	be, err := env.Open(r.cfg.Device)
+	if err != nil {
+		return err
+	}
+	defer be.Close()
+	r.cfg.Device = be.Name()
+	m, err := flowgpu.New(be, r.cfg.Model)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	r.cfg.Model = m.Config()
+	return r.with(m, train, test, func() error {
+		if err := occupy(r.dir); err != nil {
+			return err
+		}
+		r.introduce()
+		r.initialise()
+		if err := r.save(); err != nil {
+			return err
+		}
+		return r.loop(ctx)
+	})
+}
+
+// initialise sets the actnorms from the first batch, which is also that of the first step.
+func (r *run) initialise() {
+	l := data.NewLoader(r.train, r.cfg.Batch, r.cfg.Seed, 0, 0)
+	defer l.Close()
+	b := l.Next()
+	r.stepper.Initialise(b.X)
+	l.Release(b)
+	r.show.say("actnorm initialised from the first batch; step 0 saved")
+}
+
+// Resume goes on with the run at path, a folder or the checkpoint in it. change may alter its settings first: more steps,
+// another learning rate, clipping, device or place of the data.
+func Resume(ctx context.Context, path string, change func(*Config), env Env) (*Result, error) {
+	s, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	cfg := s.Config
+	change(&cfg)
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := cfg.anchorData(); err != nil {
+		return nil, err
+	}
+	r := &run{cfg: cfg, dir: s.dir, at: s.Position, saved: s.Position.Step, show: &display{out: env.Out, terminal: env.Terminal}}
+	switch {
+	case cfg.Steps == s.Config.Steps && r.at.Final != nil:
+		r.show.say("%s is finished: train it further with `train resume %s --steps %d`", s.dir, s.dir, 2*cfg.Steps)
+		return r.finish(nil)
+	case cfg.Steps != s.Config.Steps && cfg.Steps <= r.at.Step:
+		return nil, usagef("%s has done %s already: give --steps a greater number", s.dir, plural(r.at.Step, "step"))
+	}
+	r.at.Final = nil
+	return r.finish(r.resume(ctx, s, env))
+}
+
+func (r *run) resume(ctx context.Context, s *saved, env Env) error {
+	train, test, err := r.cfg.openData()
+	if err != nil {
+		return fmt.Errorf("%w (the run's data may be given a new place with --data)", err)
+	}
+	be, err := env.Open(r.cfg.Device)
+	if err != nil {
+		return fmt.Errorf("%w (the run was trained on %s; --device auto goes on with the best device here, and rounds differently)", err, s.Config.Device)
+	}
+	defer be.Close()
+	r.cfg.Device = be.Name()
+	m, err := flowgpu.NewFromCheckpoint(be, s.c)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	defer m.Close()
+	return r.with(m, train, test, func() error {
+		if err := r.stepper.Load(s.c, r.at.Step); err != nil {
+			return fmt.Errorf("%s: %w", s.path, err)
+		}
+		s.c.Sections = nil // on the device now
+		r.introduce()
+		r.show.say("resumed after step %s of %s", thousands(r.at.Step), thousands(r.cfg.Steps))
+		return r.loop(ctx)
+	})
+}
+
+// with runs f while the run has all it needs to train m.
+func (r *run) with(m *flowgpu.Model, train, test *data.Set, f func() error) error {
+	if _, err := train.Batches(r.cfg.Batch); err != nil {
+		return UsageError{err}
+	}
+	stepper, err := flowgpu.NewStepper(m, r.cfg.stepping(r.cfg.Memory))
+	if err != nil {
+		return err
+	}
+	defer stepper.Close()
+	eval, err := flowgpu.NewEvaluator(m, r.cfg.Batch)
+	if err != nil {
+		return err
+	}
+	defer eval.Close()
+	r.model, r.stepper, r.eval, r.train, r.test = m, stepper, eval, train, test
+	r.loader = data.NewLoader(train, r.cfg.Batch, r.cfg.Seed, r.at.Epoch, r.at.Batches)
+	defer r.loader.Close()
+	return f()
+}
+
+// finish turns the end of a run into its result.
+func (r *run) finish(err error) (*Result, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Dir: r.dir, Steps: r.at.Step, Score: *r.at.Final, Samples: filepath.Join(r.dir, samplesFile)}, nil
+}
