@@ -22,25 +22,6 @@ const (
 	magicImages = 0x00000803
 )
 
-const fetchHint = `fetch MNIST with "scripts/data mnist" or Fashion-MNIST with "scripts/data fashion"`
-
-// Open gives the sets of that name: "digits", which is built in, or a folder of idx files.
-func Open(name string) (train, test *Set, err error) {
-	if name == "digits" {
-		return Digits()
-	}
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, fmt.Errorf(`data %q: neither "digits" nor a folder that exists; %s, then give data/mnist or data/fashion`, name, fetchHint)
-	case err != nil:
-		return nil, nil, fmt.Errorf("data: %w", err)
-	case !info.IsDir():
-		return nil, nil, fmt.Errorf("data %q: is a file; give the folder that holds the idx files", name)
-	}
-	return OpenIDX(name)
-}
-
 // OpenIDX reads train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte from
 // a folder, each gzipped (.gz) or not; where both are there the plain file is read. Both labels files may be missing.
 func OpenIDX(dir string) (train, test *Set, err error) {

@@ -1,6 +1,9 @@
 package data
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // Batch is one prepared batch of training samples.
 type Batch struct {
@@ -17,33 +20,62 @@ type Batch struct {
 // ring is how many batches a Loader owns: one in the step, one ready, one being filled.
 const ring = 3
 
-// Loader prepares shuffled training batches ahead of the step on its own goroutine. Batches are full; the N%batch
-// samples at the end of an epoch's order are left out of that epoch and come again in another. Next, Release and Close
-// are for one goroutine.
+// Loader prepares shuffled training batches ahead of the step on its own goroutines. Batches are full; the N%batch
+// samples at the end of an epoch's order are left out of that epoch and come again in another. Next, Err, Release and
+// Close are for one goroutine.
 type Loader struct {
-	set        *Set
+	source     Source
+	info       Info
 	seed       uint64
+	augment    Augment
+	workers    int
 	free, full chan *Batch // between them and the two goroutines: ring batches, so neither send ever waits
 	stop       chan struct{}
 	worker     sync.WaitGroup
 	close      sync.Once
-	held       int // batches between Next and Release
+	held       int   // batches between Next and Release
+	failure    error // why prepare gave up: written before it closes full, read after
+	err        error // failure, once Next has met it
+}
+
+// LoaderOptions are those choices of a Loader that may be left out.
+type LoaderOptions struct {
+	// Workers is how many samples of a batch are read at once: 0 is one for a *Set, which only copies, and as many as
+	// there are processors for what must be decoded. The batches are the same whatever it is.
+	Workers int
+	Augment Augment
 }
 
 // NewLoader starts at the position where index batches of the given epoch are done; index may be the epoch's last or
-// more, which counts on into the epochs that follow. The set must have at least one batch: Batches says so in words.
-func NewLoader(s *Set, batch int, seed uint64, epoch, index int) *Loader {
-	perEpoch, err := s.Batches(batch)
+// more, which counts on into the epochs that follow. The source must have at least one batch: Batches says so in words.
+func NewLoader(s Source, batch int, seed uint64, epoch, index int) *Loader {
+	return NewLoaderWith(s, batch, seed, epoch, index, LoaderOptions{})
+}
+
+// NewLoaderWith is NewLoader with options. Augment.Check says in words what a shift may be.
+func NewLoaderWith(s Source, batch int, seed uint64, epoch, index int, o LoaderOptions) *Loader {
+	perEpoch, err := Batches(s, batch)
 	if err != nil {
 		panic("data: NewLoader: fewer samples than one batch")
 	}
 	if epoch < 0 || index < 0 {
 		panic("data: NewLoader: negative position")
 	}
-	l := &Loader{set: s, seed: seed, free: make(chan *Batch, ring), full: make(chan *Batch, ring), stop: make(chan struct{})}
+	info := s.Info()
+	if o.Augment.Check(info.H, info.W) != nil {
+		panic("data: NewLoader: shift out of range")
+	}
+	l := &Loader{source: s, info: info, seed: seed, augment: o.Augment, workers: o.Workers,
+		free: make(chan *Batch, ring), full: make(chan *Batch, ring), stop: make(chan struct{})}
+	if l.workers < 1 {
+		l.workers = runtime.GOMAXPROCS(0)
+		if _, ok := s.(*Set); ok {
+			l.workers = 1
+		}
+	}
 	for range ring {
-		b := &Batch{X: make([]float32, batch*s.D()), N: batch}
-		if s.Labels != nil {
+		b := &Batch{X: make([]float32, batch*info.D()), N: batch}
+		if info.Classes > 0 {
 			b.Labels = make([]int32, batch)
 		}
 		l.free <- b
@@ -52,16 +84,18 @@ func NewLoader(s *Set, batch int, seed uint64, epoch, index int) *Loader {
 	return l
 }
 
-// prepare fills free batches in order until the loader is closed.
+// prepare fills free batches in order until the loader is closed or a sample cannot be read.
 func (l *Loader) prepare(epoch, index, perEpoch int) {
 	defer close(l.full)
 	var order []int32
 	for ; ; epoch, index = epoch+1, 0 {
-		order = Order(l.set.N, l.seed, epoch, order)
+		order = Order(l.info.N, l.seed, epoch, order)
 		for ; index < perEpoch; index++ {
 			select {
 			case b := <-l.free:
-				l.fill(b, order[index*b.N:][:b.N])
+				if l.failure = l.fill(b, order[index*b.N:][:b.N], epoch); l.failure != nil {
+					return
+				}
 				b.Epoch, b.Index = epoch, index+1
 				l.full <- b
 			case <-l.stop:
@@ -71,21 +105,40 @@ func (l *Loader) prepare(epoch, index, perEpoch int) {
 	}
 }
 
-func (l *Loader) fill(b *Batch, samples []int32) {
+func (l *Loader) fill(b *Batch, samples []int32, epoch int) error {
+	if l.workers > 1 {
+		return parallel(l.workers, b.N, func(i int) error { return l.load(b, i, int(samples[i]), epoch) })
+	}
 	for i, sample := range samples {
-		l.set.place(b.X, int(sample), i, b.N)
-		if b.Labels != nil {
-			b.Labels[i] = l.set.Labels[sample]
+		if err := l.load(b, i, int(sample), epoch); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-// Next waits for the next batch, which is the caller's until Release. At most three may be held.
+func (l *Loader) load(b *Batch, i, sample, epoch int) error {
+	if err := l.source.Load(b.X, sample, i, b.N); err != nil {
+		return err
+	}
+	if b.Labels != nil {
+		b.Labels[i] = l.source.Label(sample)
+	}
+	l.augment.apply(b.X, l.info, i, b.N, l.seed, epoch, sample)
+	return nil
+}
+
+// Next waits for the next batch, which is the caller's until Release. At most three may be held. It is nil where a sample
+// could not be read, when all batches before it have been given out: Err says why. This cannot happen with a *Set.
 func (l *Loader) Next() *Batch {
 	if l.held == ring {
 		panic("data: Next with all batches held")
 	}
 	b, ok := <-l.full
+	if !ok && l.failure != nil {
+		l.err = l.failure
+		return nil
+	}
 	if !ok {
 		panic("data: Next after Close")
 	}
@@ -93,6 +146,9 @@ func (l *Loader) Next() *Batch {
 	b.lent = true
 	return b
 }
+
+// Err is why Next returned nil.
+func (l *Loader) Err() error { return l.err }
 
 // Release gives a batch back to be filled again.
 func (l *Loader) Release(b *Batch) {
@@ -104,7 +160,7 @@ func (l *Loader) Release(b *Batch) {
 	l.free <- b
 }
 
-// Close stops the goroutine and returns when it has ended. Next must not be called afterwards; Close may.
+// Close stops the goroutines and returns when they have ended. Next must not be called afterwards; Close may.
 func (l *Loader) Close() {
 	l.close.Do(func() { close(l.stop) })
 	l.worker.Wait()

@@ -100,34 +100,39 @@ func (s *Set) Pad(h, w int) (*Set, error) {
 }
 
 // Batches is the number of full batches in an epoch. A set smaller than one batch is an error.
-func (s *Set) Batches(batch int) (int, error) {
-	if batch < 1 {
-		return 0, fmt.Errorf("batch size %d: must be at least 1", batch)
-	}
-	if s.N < batch {
-		return 0, fmt.Errorf("data set %s: %d samples are fewer than one batch of %d: give a smaller batch size or more samples", s.Name, s.N, batch)
-	}
-	return s.N / batch, nil
+func (s *Set) Batches(batch int) (int, error) { return Batches(s, batch) }
+
+// Info is what the set's fields say.
+func (s *Set) Info() Info {
+	return Info{Name: s.Name, C: s.C, H: s.H, W: s.W, Levels: s.Levels, N: s.N, Classes: s.Classes}
 }
 
-// Fill writes samples from .. from+n-1 to dst as one batch, [C][n][H][W]. Evaluation walks a set with it in order, the
-// last batch shorter.
-func (s *Set) Fill(dst []float32, from, n int) {
+// Label is Labels[sample].
+func (s *Set) Label(sample int) int32 { return s.Labels[sample] }
+
+// Fill writes samples from .. from+n-1 to dst as one batch, [C][n][H][W]. It always succeeds.
+func (s *Set) Fill(dst []float32, from, n int) error {
 	if from < 0 || n < 0 || from+n > s.N || len(dst) < n*s.D() {
 		panic("data: Fill out of range")
 	}
 	for i := range n {
-		s.place(dst, from+i, i, n)
+		s.Load(dst, from+i, i, n)
 	}
+	return nil
 }
 
-// place writes the given sample as image i of a batch of n.
-func (s *Set) place(dst []float32, sample, i, n int) {
-	p := s.H * s.W
-	src := s.Pixels[sample*s.C*p:][:s.C*p]
-	for c := range s.C {
+// Load writes a sample as image i of a batch of n. It always succeeds.
+func (s *Set) Load(dst []float32, sample, i, n int) error {
+	put(dst, s.Pixels[sample*s.D():][:s.D()], s.C, i, n)
+	return nil
+}
+
+// put writes an image, [C][H*W], as image i of a batch of n, [C][n][H*W].
+func put(dst []float32, pixels []uint16, channels, i, n int) {
+	p := len(pixels) / channels
+	for c := range channels {
 		row := dst[(c*n+i)*p:][:p]
-		for j, v := range src[c*p:][:p] {
+		for j, v := range pixels[c*p:][:p] {
 			row[j] = float32(v)
 		}
 	}
