@@ -1,0 +1,67 @@
+package curves
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Series is one curve.
+type Series struct {
+	Name   string
+	Steps  []float64
+	Values []float64
+	Dashed bool // drawn in the colour of the solid curve before it: validation beside training
+}
+
+// ReadLog reads a run's log.jsonl: bits/dim in training, and, dashed, those of held-out images, of which there may be none.
+func ReadLog(path string) (train, val Series, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return train, val, err
+	}
+	defer f.Close()
+	train, val = Series{Name: "training"}, Series{Name: "validation", Dashed: true}
+	r := bufio.NewReader(f)
+	for n := 1; ; n++ {
+		text, err := r.ReadBytes('\n')
+		if err == io.EOF && len(text) == 0 {
+			return train, val, nil
+		}
+		if err != nil && err != io.EOF {
+			return Series{}, Series{}, err
+		}
+		if err := readLine(text, &train, &val); err != nil {
+			return Series{}, Series{}, fmt.Errorf("%s, line %d: %w", path, n, err)
+		}
+	}
+}
+
+func readLine(text []byte, train, val *Series) error {
+	var l struct {
+		Step  *float64 `json:"step"`
+		Train *float64 `json:"bits_per_dim"`
+		Val   *float64 `json:"val_bits_per_dim"`
+	}
+	if err := json.Unmarshal(text, &l); err != nil {
+		return err
+	}
+	if l.Step == nil || l.Train == nil {
+		return errors.New("no step or no bits_per_dim")
+	}
+	train.add(*l.Step, *l.Train)
+	if l.Val != nil {
+		val.add(*l.Step, *l.Val)
+	}
+	return nil
+}
+
+func (s *Series) add(step, value float64) {
+	s.Steps, s.Values = append(s.Steps, step), append(s.Values, value)
+}
+
+// Len is the number of points.
+func (s Series) Len() int { return len(s.Steps) }
