@@ -8,7 +8,7 @@ import (
 
 // TestPlanIsWhatTrainingTakes: planned and real training agree to the byte, for every kind of model and every mode.
 func TestPlanIsWhatTrainingTakes(t *testing.T) {
-	be := openCPU(t)
+	be := openCPU(t, "cpu")
 	for _, cfg := range []Config{
 		{Kind: "glow", Channels: 1, Height: 8, Width: 8, Intensities: 17, Classes: 3, Levels: 2, Steps: 3, Hidden: 8},
 		{Kind: "realnvp", Channels: 3, Height: 8, Width: 8, Intensities: 256, Levels: 2, Hidden: 4, Depth: 1, Logit: 0.05},

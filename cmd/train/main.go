@@ -34,7 +34,7 @@ func main() {
 
 // run is the whole program; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := rootCommand(environment(stdout))
+	root := rootCommand(environment(stdout, stderr))
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -52,9 +52,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return failed
 }
 
-func environment(stdout io.Writer) train.Env {
+func environment(stdout, stderr io.Writer) train.Env {
 	f, isFile := stdout.(*os.File)
-	return train.Env{Open: openDevice, Out: stdout, Terminal: isFile && term.IsTerminal(int(f.Fd()))}
+	return train.Env{Open: openDevice, Out: stdout, Notes: stderr, Terminal: isFile && term.IsTerminal(int(f.Fd()))}
 }
 
 // openDevice opens what --device names.

@@ -101,9 +101,23 @@ func TestWholeLife(t *testing.T) {
 }
 
 func TestPresetsAndDevices(t *testing.T) {
-	contains(t, must(t, "presets"), "glow-digits", "glow-mnist")
+	contains(t, must(t, "presets"), "glow-digits", "glow-mnist", "glow-celeba256", "realnvp-cifar10-notes", "nice-cifar10")
 	contains(t, must(t, "presets", "glow-mnist"), "32x32x1", "Kingma", "deviations", "bits/dim")
 	contains(t, must(t, "devices"), "cpu:generic", "yes", "cuda", "no")
+}
+
+// TestImageFlags trains on images that are made to fit: the flags that change images change the model with them.
+func TestImageFlags(t *testing.T) {
+	t.Chdir(t.TempDir())
+	out := must(t, small("--size", "6x4", "--fit", "crop", "--channels", "3", "--classes", "auto", "--flip", "--shift", "1", "--val-fraction", "0.2",
+		"--workers", "2", "--bad-files", "skip", "--out", "run")...)
+	contains(t, out, "cropped to 6x4", "3 channels", "10 classes", "mirrored", "moved at random by up to 1 pixel", "Glow for 6x4x3", "curves    run/curves.png")
+	contains(t, must(t, "eval", "run"), "bits/dim over 300 images")
+
+	contains(t, must(t, small("--pad", "12", "--size", "12x10", "--out", "padded")...), "padded to 12x10")
+	contains(t, must(t, small("--pad", "12", "--fit", "resize", "--out", "scaled")...), "scaled to cover 12x12")
+	contains(t, must(t, "--preset", "nice-digits", "--steps", "2", "--blocks", "1", "--depth", "3", "--layout", "half", "--logit", "0.01", "--device", "cpu", "--out", "nice"),
+		"3 additive couplings by halves", "1 hidden layer", "logit from 0.01")
 }
 
 func TestVersion(t *testing.T) {
@@ -139,6 +153,26 @@ func TestBadCommandLines(t *testing.T) {
 		{"--batch 0", misused, []string{"--batch is 0"}},
 		{"--optimizer sgd", misused, []string{`"sgd"`, "adam or adamax"}},
 		{"--pad -3", misused, []string{`--pad "-3"`}},
+		{"--size 8x", misused, []string{`--size "8x"`, "48x64"}},
+		{"--size 0", misused, []string{`--size "0"`}},
+		{"--size 12", failed, []string{"8x8x1", "12x12x1", "--pad 8", "--fit"}},
+		{"--size 10 --fit pad", misused, []string{"not divisible by 4", "12x12"}},
+		{"--size 4 --fit pad", failed, []string{"too large to be padded to 4x4"}},
+		{"--fit stretch", misused, []string{`"stretch"`, "crop, resize or pad"}},
+		{"--channels 2", misused, []string{`--channels "2"`, "3 (RGB)"}},
+		{"--bits 0", misused, []string{`--bits "0"`, "1 to 16"}},
+		{"--bits 4", failed, []string{"17 intensities are no whole number of bits"}},
+		{"--classes many", misused, []string{`--classes "many"`, "auto"}},
+		{"--classes 3", failed, []string{"10 classes", "--classes 10"}},
+		{"--preset nice-digits --classes auto", misused, []string{"only glow"}},
+		{"--val-fraction 1", misused, []string{"--val-fraction is 1"}},
+		{"--bad-files hide", misused, []string{`"hide"`, "fail or skip"}},
+		{"--shift 9", misused, []string{"--shift", "9 pixels"}},
+		{"--flip=maybe", misused, []string{`--flip "maybe"`}},
+		{"--workers -1", misused, []string{"--workers is -1"}},
+		{"--blocks 2", misused, []string{"depth is 2"}},
+		{"--layout paper", misused, []string{"layout", "glow has none"}},
+		{"--logit 0.5", misused, []string{"logit is 0.5"}},
 		{"--preset glow-moon", misused, []string{`"glow-moon"`, "glow-digits"}},
 		{"--device gpu9", misused, []string{`"gpu9"`, "train devices"}},
 		{"--device cpu:mmx", misused, []string{`"cpu:mmx"`, "cpu:generic"}},
@@ -146,7 +180,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"--levels 4", misused, []string{"not divisible by 16", "pad"}},
 		{"--data nowhere", failed, []string{"nowhere", "scripts/data mnist"}},
 		{"--data empty", failed, []string{"empty", "train-images-idx3-ubyte"}},
-		{"--preset glow-mnist --data digits", failed, []string{"8x8x1", "32x32x1", "--preset"}},
+		{"--preset glow-mnist --data digits", failed, []string{"17 intensities", "256", "--preset"}},
 		{"--out run", failed, []string{"run", "train resume run", "--out"}},
 		{"resume", misused, []string{"train resume DIR"}},
 		{"resume nowhere", failed, []string{"nowhere", "no such folder"}},

@@ -25,14 +25,20 @@ func rootCommand(env train.Env) *cobra.Command {
 		Long: `Train normalizing flows on images, on the CPU or GPU at hand.
 
 Without arguments, train trains a small Glow on the built-in 8x8 digits into runs/digits. A run's folder holds its
-checkpoint, its log (log.jsonl, one object a line) and its samples, and is all that the other commands need. Ctrl-C
-writes a checkpoint first; a resumed run ends with the same bits as one that was never stopped.`,
+checkpoint, its log (log.jsonl, one object a line), its curves and its samples, and is all that the other commands need;
+TensorBoard shows it too. Ctrl-C writes a checkpoint first; a resumed run ends with the same bits as one that was never
+stopped. Images are the built-in digits, or a folder or file of your own: see --data, --size and --fit.`,
 		Example: `  train
   train --preset glow-mnist --data data/mnist --out runs/mnist
+  train --preset glow-small --data photos --size 48x64 --fit crop --flip
+  train --preset realnvp-digits --out runs/realnvp
   train --levels 1 --hidden 32 --steps 200 --out runs/small
   train resume runs/digits --steps 3000
   train eval runs/digits --json
-  train sample runs/digits --n 100 --temperature 0.8 --out grid.png`,
+  train sample runs/digits --n 100 --temperature 0.8 --out grid.png
+  train score runs/digits test --csv scores.csv
+  train interpolate runs/digits test:0 test:1
+  train export runs/digits --format npz`,
 		Args:          unknownCommand,
 		Version:       version(),
 		SilenceUsage:  true,
@@ -46,7 +52,9 @@ writes a checkpoint first; a resumed run ends with the same bits as one that was
 		&cobra.Group{ID: groupUse, Title: "Using a run:"},
 		&cobra.Group{ID: groupLook, Title: "What there is:"})
 	root.AddCommand(
-		resumeCommand(env), evalCommand(env), sampleCommand(env), inspectCommand(env), presetsCommand(), devicesCommand())
+		resumeCommand(env), importCommand(env),
+		evalCommand(env), scoreCommand(env), sampleCommand(env), interpolateCommand(env), reconstructCommand(env), inspectCommand(env), exportCommand(env),
+		presetsCommand(), devicesCommand())
 	return root
 }
 
@@ -81,10 +89,33 @@ func exactly(what ...string) cobra.PositionalArgs {
 	}
 }
 
+// atLeast is cobra.MinimumNArgs with words.
+func atLeast(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= n {
+			return nil
+		}
+		return exactly(make([]string, n)...)(c, args)
+	}
+}
+
 // atMostOne is cobra.MaximumNArgs(1) with words.
 func atMostOne(c *cobra.Command, args []string) error {
 	if len(args) <= 1 {
 		return nil
 	}
 	return exactly("NAME")(c, args)
+}
+
+// misuse is a mistake on the command line.
+func misuse(format string, args ...any) error {
+	return train.UsageError{Err: fmt.Errorf(format, args...)}
+}
+
+// givenClass refuses the one class that stands for none, where it was given.
+func givenClass(f *pflag.FlagSet, class int) error {
+	if f.Changed("class") && class < 0 {
+		return misuse("--class is %d: classes count from 0", class)
+	}
+	return nil
 }

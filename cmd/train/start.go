@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"cuflow/flowgpu/train"
 
@@ -44,18 +43,31 @@ func startFlags(c *cobra.Command, env train.Env) {
 
 // bind makes a flag of every setting. What a flag shows as its default is what c holds now.
 func bind(f *pflag.FlagSet, c *train.Config) {
-	f.StringVar(&c.Data, "data", c.Data, "\"digits\", or a folder of idx files (MNIST, Fashion-MNIST)")
-	f.Var(padFlag{c}, "pad", "pad images with background to this side")
+	f.StringVar(&c.Data, "data", c.Data, "\"digits\", a folder of pictures, of idx (MNIST) or of CIFAR files, or a .npy or .npz file")
+	f.Var(sizeFlag{c}, "size", "side, or height x width, of the images that are modelled")
+	f.StringVar(&c.Fit, "fit", c.Fit, "make images of another size fit: crop, resize or pad")
+	f.Var(newPadFlag(c), "pad", "short for --fit pad --size")
+	f.Var(channelsFlag{c}, "channels", "convert images to 1 (grey), 3 (RGB) or 4 (RGBA) channels (default: as they are)")
+	f.Var(bitsFlag{c}, "bits", "reduce intensities to this depth (default: as they are)")
+	f.Var(classesFlag{&c.Model.Classes}, "classes", "condition the prior on so many classes, or \"auto\": as many as the data has")
+	f.Float64Var(&c.Validation, "val-fraction", c.Validation, "share held out of data that has no split of its own (default: a tenth)")
+	f.StringVar(&c.BadFiles, "bad-files", c.BadFiles, "pictures that cannot be read: fail, or skip and name them")
+	f.BoolVar(&c.Flip, "flip", c.Flip, "mirror training images at random")
+	f.IntVar(&c.Shift, "shift", c.Shift, "move training images at random by up to so many pixels")
+	f.IntVar(&c.Workers, "workers", c.Workers, "images read at once (default: as the data needs)")
 	f.StringVar(&c.Device, "device", c.Device, "auto, cpu, or one that \"train devices\" lists")
 	f.StringVar((*string)(&c.Memory), "memory", string(c.Memory), "stash, recompute or reversible: from fastest to smallest")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "of weights, order and noise")
 
-	f.IntVar(&c.Model.Levels, "levels", c.Model.Levels, "levels; each halves the image")
-	f.IntVar(&c.Model.Steps, "depth", c.Model.Steps, "flow steps per level")
+	f.IntVar(&c.Model.Levels, "levels", c.Model.Levels, "glow, realnvp: levels; each halves the image")
+	f.IntVar(&c.Model.Steps, "depth", c.Model.Steps, "glow: flow steps per level; nice: couplings")
 	f.IntVar(&c.Model.Hidden, "hidden", c.Model.Hidden, "channels inside the couplings' networks")
-	f.StringVar(&c.Model.Coupling, "coupling", c.Model.Coupling, "sigmoid, exp, tanh or additive")
-	f.StringVar(&c.Model.Permutation, "permutation", c.Model.Permutation, "lu, reverse or shuffle")
-	f.StringVar(&c.Model.Prior, "prior", c.Model.Prior, "learned or standard")
+	f.IntVar(&c.Model.Depth, "blocks", c.Model.Depth, "realnvp: residual blocks of a network; nice: its hidden layers")
+	f.StringVar(&c.Model.Coupling, "coupling", c.Model.Coupling, "glow, realnvp: sigmoid, exp, tanh or additive")
+	f.StringVar(&c.Model.Permutation, "permutation", c.Model.Permutation, "glow: lu, reverse or shuffle")
+	f.StringVar(&c.Model.Prior, "prior", c.Model.Prior, "learned, standard or logistic (nice)")
+	f.StringVar(&c.Model.Layout, "layout", c.Model.Layout, "realnvp: notes or paper, by the last level; nice: evenodd or half")
+	f.Float64Var(&c.Model.Logit, "logit", c.Model.Logit, "alpha of the logit that takes intensities to the real line, 0: none")
 
 	f.IntVar(&c.Steps, "steps", c.Steps, "training steps")
 	f.IntVar(&c.Batch, "batch", c.Batch, "images per step")
@@ -96,46 +108,6 @@ func conclude(c *cobra.Command, r *train.Result) {
 	out := c.OutOrStdout()
 	fmt.Fprintf(out, "done      held-out %s after %d steps\n", r.Score, r.Steps)
 	fmt.Fprintf(out, "samples   %s\n", r.Samples)
+	fmt.Fprintf(out, "curves    %s\n", r.Curves)
 	fmt.Fprintf(out, "next      %s sample %s --n 100 --temperature 0.8\n", os.Args[0], r.Dir)
-}
-
-// optimizerFlag is the name of Adam or Adamax.
-type optimizerFlag struct{ max *bool }
-
-func (o optimizerFlag) Type() string { return "string" }
-
-func (o optimizerFlag) String() string {
-	if o.max != nil && *o.max {
-		return "adamax"
-	}
-	return "adam"
-}
-
-func (o optimizerFlag) Set(s string) error {
-	if s != "adam" && s != "adamax" {
-		return fmt.Errorf("use adam or adamax")
-	}
-	*o.max = s == "adamax"
-	return nil
-}
-
-// padFlag is the side of the square that images are padded to; 0 is none.
-type padFlag struct{ c *train.Config }
-
-func (p padFlag) Type() string { return "int" }
-
-func (p padFlag) String() string {
-	if p.c == nil || !p.c.Pad {
-		return "0"
-	}
-	return strconv.Itoa(p.c.Model.Height)
-}
-
-func (p padFlag) Set(s string) error {
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 {
-		return fmt.Errorf("use a positive number of pixels")
-	}
-	p.c.Pad, p.c.Model.Height, p.c.Model.Width = true, n, n
-	return nil
 }

@@ -1,10 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"path/filepath"
-
 	"cuflow/flowgpu/train"
 
 	"github.com/spf13/cobra"
@@ -58,63 +54,16 @@ func useFlags(c *cobra.Command, u *train.Use) {
 	c.Flags().StringVar(&u.Device, "device", "", "device (default: the one of the run, or the best there is)")
 }
 
-func evalCommand(env train.Env) *cobra.Command {
-	var use train.Use
-	var asJSON bool
-	c := &cobra.Command{
-		Use:   "eval DIR",
-		Short: "Score all held-out images: bits/dim with its standard error",
-		Long: `Score all held-out images with the averaged weights: bits/dim with its standard error over the images. Every
-preprocessing constant is counted, the last batch is not dropped, and a value that is no number is an error.`,
-		Example: "  train eval runs/digits\n  train eval runs/digits --json",
-		GroupID: groupUse,
-		Args:    exactly("DIR"),
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object: bits_per_dim, stderr, nats, n, device")
-	c.Flags().StringVar(&use.Data, "data", "", "other data to score (default: the run's)")
-	useFlags(c, &use)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		r, err := train.Evaluate(c.Context(), args[0], use, env)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(r)
-		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s (%.2f nats each) on %s\n", r.Score, r.Nats, r.Device)
-		return err
-	}
-	return c
-}
+// imageHelp is what every command that takes images says of them.
+const imageHelp = `An image is a picture file (PNG, JPEG, GIF, BMP, TIFF, WebP), made what the model takes: its channels (grey by luma), its
+intensities (low bits dropped), and with --fit its size. "test:7" is image 7 of those that the run held out, from 0, and
+"train:7" one of those that it was trained with; a file of such a name is ./test:7.`
 
-func sampleCommand(env train.Env) *cobra.Command {
-	var use train.Use
-	var n int
-	var temperature float64
-	var seed uint64
-	var out string
-	c := &cobra.Command{
-		Use:     "sample DIR",
-		Short:   "Draw images from a trained model into a picture",
-		Example: "  train sample runs/digits --n 100 --temperature 0.8 --seed 7 --out digits.png",
-		GroupID: groupUse,
-		Args:    exactly("DIR"),
-	}
-	f := c.Flags()
-	f.SortFlags = false
-	f.IntVar(&n, "n", 64, "number of images")
-	f.Float64Var(&temperature, "temperature", 0.7, "standard deviation of the latent: 1 samples the model, less is tamer")
-	f.Uint64Var(&seed, "seed", 1, "the same seed gives the same images")
-	f.StringVar(&out, "out", "grid.png", "the picture")
-	useFlags(c, &use)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := train.Sample(args[0], n, temperature, seed, out, use, env); err != nil {
-			return err
-		}
-		_, err := fmt.Fprintf(c.OutOrStdout(), "%d samples at temperature %g in %s\n", n, temperature, filepath.Clean(out))
-		return err
-	}
-	return c
+// imageFlags say how images are read.
+func imageFlags(c *cobra.Command, u *train.Use, p *train.Picking) {
+	c.Flags().StringVar(&p.Fit, "fit", "", "make pictures of another size fit: crop, resize or pad (default: as in training)")
+	c.Flags().StringVar(&u.Data, "data", "", "where test and train are (default: the run's data)")
+	useFlags(c, u)
 }
 
 func inspectCommand(_ train.Env) *cobra.Command {

@@ -23,6 +23,7 @@ type position struct {
 	Pending  []flowgpu.Record `json:"pending"`  // steps since the last line of the log
 	Seconds  float64          `json:"seconds"`  // spent so far
 	Final    *Score           `json:"final"`    // validation at the end, once it is done
+	Imported string           `json:"imported"` // name of the file that the run's first weights are from; "": drawn by seed
 }
 
 // extra is the trainer's part of a checkpoint's header.

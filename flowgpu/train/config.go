@@ -1,11 +1,14 @@
 package train
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 
 	"cuflow/device"
 	"cuflow/flowgpu"
+	"cuflow/flowgpu/data"
 )
 
 // Config describes a run completely: with the same Config and the same kind of device, training gives the same bits. It is
@@ -13,8 +16,16 @@ import (
 type Config struct {
 	Preset string         `json:"preset"` // where the settings started from
 	Model  flowgpu.Config `json:"model"`
-	Data   string         `json:"data"` // "digits" or a folder of idx files
-	Pad    bool           `json:"pad"`  // images smaller than the model's are padded to its size
+
+	Data       string  `json:"data"`         // what data.OpenWith takes
+	Fit        string  `json:"fit"`          // how images of another size than the model's are made to fit: "crop", "resize", "pad", or "" not
+	Channels   int     `json:"channels"`     // that images are converted to: 1, 3 or 4; 0: as the data has them
+	Bits       int     `json:"bits"`         // that intensities are reduced to; 0: as the data has them
+	Validation float64 `json:"val_fraction"` // share held out where the data has no split of its own; 0: a tenth
+	BadFiles   string  `json:"bad_files"`    // pictures that cannot be read: "fail" (or "") or "skip"
+	Flip       bool    `json:"flip"`         // training images are mirrored at random
+	Shift      int     `json:"shift"`        // and moved by up to so many pixels
+	Workers    int     `json:"workers"`      // images read at once; 0: as the data needs
 
 	Batch    int         `json:"batch"`
 	Steps    int         `json:"steps"`
@@ -37,13 +48,26 @@ type Config struct {
 	Temperature float64 `json:"temperature"` // they are drawn at
 }
 
+// pad is the Fit that puts images in the middle of zeros.
+const pad = "pad"
+
+// maxWorkers is more than any machine has use for.
+const maxWorkers = 1 << 10
+
 // maxSteps keeps the step's number exact as a float32, as noise and optimiser take it.
 const maxSteps = 1 << 24
 
 // Validate says what is wrong with a setting, and what would be right. Its errors are UsageErrors.
 func (c Config) Validate() error {
-	if err := c.Model.Validate(); err != nil {
+	m := c.Model
+	if m.Classes == AutoClasses {
+		m.Classes = 1 // there is at least that
+	}
+	if err := m.Validate(); err != nil {
 		return UsageError{fmt.Errorf("model: %w", err)}
+	}
+	if err := c.validateData(); err != nil {
+		return UsageError{err}
 	}
 	if _, err := flowgpu.ParseMode(string(c.Memory)); err != nil {
 		return UsageError{err}
@@ -87,6 +111,53 @@ func (c Config) Validate() error {
 		if !f.ok {
 			return usagef("--%s is %g: it must be %s", f.name, f.value, f.want)
 		}
+	}
+	return nil
+}
+
+// validateData checks how images are read.
+func (c Config) validateData() error {
+	switch {
+	case c.Fit != "" && c.Fit != "crop" && c.Fit != "resize" && c.Fit != pad:
+		return fmt.Errorf("unknown --fit %q: use crop, resize or pad", c.Fit)
+	case c.Channels != 0 && !convertible(c.Channels):
+		return fmt.Errorf("--channels is %d: it must be 1 (grey), 3 (RGB) or 4 (RGBA)", c.Channels)
+	case c.Channels != 0 && c.Channels != c.Model.Channels:
+		return fmt.Errorf("images converted to %s for a model of %d: they must agree", plural(c.Channels, "channel"), c.Model.Channels)
+	case c.Bits < 0 || c.Bits > 16:
+		return fmt.Errorf("--bits is %d: it must be from 1 to 16, or 0 for those of the data", c.Bits)
+	case c.Bits > 0 && c.Model.Intensities != 1<<c.Bits:
+		return fmt.Errorf("images reduced to %s for a model of %d intensities: they must agree", plural(c.Bits, "bit"), c.Model.Intensities)
+	case !(c.Validation >= 0 && c.Validation < 1):
+		return fmt.Errorf("--val-fraction is %g: it must be from 0 (a tenth) to below 1", c.Validation)
+	case c.BadFiles != "" && c.BadFiles != "fail" && c.BadFiles != "skip":
+		return fmt.Errorf("unknown --bad-files %q: use fail or skip", c.BadFiles)
+	case c.Workers < 0 || c.Workers > maxWorkers:
+		return fmt.Errorf("--workers is %d: it must be from 0 (as many as the data needs) to %d", c.Workers, maxWorkers)
+	}
+	if err := c.augment().Check(c.Model.Height, c.Model.Width); err != nil {
+		return fmt.Errorf("--shift: %w", err)
+	}
+	return nil
+}
+
+// augment is what happens to training images alone.
+func (c Config) augment() data.Augment { return data.Augment{Flip: c.Flip, Shift: c.Shift} }
+
+// UnmarshalJSON knows all settings and refuses others. Runs begun before there was Fit have "pad" instead.
+func (c *Config) UnmarshalJSON(text []byte) error {
+	type plain Config // without this method
+	settings := struct {
+		*plain
+		Pad bool `json:"pad"`
+	}{plain: (*plain)(c)}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&settings); err != nil {
+		return err
+	}
+	if settings.Pad {
+		c.Fit = pad
 	}
 	return nil
 }

@@ -3,7 +3,10 @@ package train
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
+
+	"cuflow/flowgpu"
 )
 
 func TestConfigValidate(t *testing.T) {
@@ -34,6 +37,19 @@ func TestConfigValidate(t *testing.T) {
 		{"clip", func(c *Config) { c.Adam.Clip = -1 }, []string{"--clip is -1"}},
 		{"clip infinite", func(c *Config) { c.Adam.Clip = float32(math.Inf(1)) }, []string{"--clip is +Inf"}},
 		{"ema", func(c *Config) { c.Adam.EMADecay = 1 }, []string{"--ema is 1"}},
+		{"fit", func(c *Config) { c.Fit = "stretch" }, []string{`"stretch"`, "crop, resize or pad"}},
+		{"channels", func(c *Config) { c.Channels = 2 }, []string{"--channels is 2", "3 (RGB)"}},
+		{"channels of another model", func(c *Config) { c.Channels = 3 }, []string{"3 channels", "a model of 1"}},
+		{"bits", func(c *Config) { c.Bits = 17 }, []string{"--bits is 17", "from 1 to 16"}},
+		{"bits of another model", func(c *Config) { c.Bits = 5 }, []string{"5 bits", "17 intensities"}},
+		{"validation", func(c *Config) { c.Validation = 1 }, []string{"--val-fraction is 1"}},
+		{"validation NaN", func(c *Config) { c.Validation = math.NaN() }, []string{"--val-fraction is NaN"}},
+		{"bad files", func(c *Config) { c.BadFiles = "hide" }, []string{`"hide"`, "fail or skip"}},
+		{"workers", func(c *Config) { c.Workers = -1 }, []string{"--workers is -1"}},
+		{"shift", func(c *Config) { c.Shift = 8 }, []string{"--shift", "8 pixels", "8x8"}},
+		{"classes of another kind", func(c *Config) {
+			c.Model = flowgpu.Config{Kind: "nice", Channels: 1, Height: 8, Width: 8, Intensities: 17, Steps: 2, Hidden: 4, Depth: 1, Classes: AutoClasses}
+		}, []string{"only glow"}},
 		{"temperature", func(c *Config) { c.Temperature = -0.1 }, []string{"--temperature is -0.1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -60,6 +76,18 @@ func TestConfigSurvivesJSON(t *testing.T) {
 	}
 }
 
+// TestOldConfig: runs begun before there was Fit can still be used; settings of later versions are refused.
+func TestOldConfig(t *testing.T) {
+	var c Config
+	if err := json.Unmarshal([]byte(`{"preset":"glow-mnist","pad":true,"batch":8}`), &c); err != nil || c.Fit != "pad" || c.Batch != 8 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if err := json.Unmarshal([]byte(`{"pad":false}`), &c); err != nil {
+		t.Error(err)
+	}
+	wantError(t, json.Unmarshal([]byte(`{"batch":8,"wings":2}`), new(Config)), false, "wings")
+}
+
 func TestPresets(t *testing.T) {
 	for _, p := range Presets() {
 		t.Run(p.Preset, func(t *testing.T) {
@@ -84,7 +112,58 @@ func TestPresets(t *testing.T) {
 		t.Errorf("mnist is %q, %v", short.Preset, err)
 	}
 	_, err = Preset("glow-imagenet")
-	wantError(t, err, true, `"glow-imagenet"`, "glow-digits", "glow-mnist")
+	wantError(t, err, true, `"glow-imagenet"`, "glow-digits", "glow-mnist", "nice-cifar10")
+}
+
+// TestPresetPlans holds models to the numbers of parameters that are published or follow from their description.
+func TestPresetPlans(t *testing.T) {
+	for name, want := range map[string]int{
+		"glow-cifar10": 44_149_548, // published: 44.0 million
+		"nice-digits":  4*(32*256+3*256*256+256*32+4*256+32) + 64,
+		"nice-mnist":   4*(392*1000+4*1000*1000+1000*392+5*1000+392) + 784,
+	} {
+		p, err := Preset(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := flowgpu.Plan(p.Model, p.stepping(p.Memory), p.Memory)
+		if err != nil || b[0].Params != want {
+			t.Errorf("%s has %d parameters, want %d; %v", name, b[0].Params, want, err)
+		}
+	}
+}
+
+func TestRecipeWrite(t *testing.T) {
+	for name, want := range map[string][]string{
+		"glow-celeba256": {"256x256x3", "6 levels of 32 steps", "additive", "reduced to 5 bits", "175,088,220", "mode reversible: ", "(this preset's)", "1.03"},
+		"realnvp-digits": {"RealNVP for 8x8x1", "layout of the notes", "2 residual blocks", "logit from 0.05", "Real NVP", "mode stash: ", " MFLOP"},
+		"nice-digits":    {"NICE for 8x8x1", "4 additive couplings by even and odd dimensions", "4 hidden layers of 256 units", "logistic prior"},
+		"glow-photos32":  {"mirrored at random", "data/photos32"},
+		"glow-mnist":     {"padded to 32x32"},
+	} {
+		p, err := Preset(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := p.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range append(want, "source", "reaches", "deviations", "parameters", "to train on one image") {
+			if !strings.Contains(b.String(), w) {
+				t.Errorf("%s: no %q in\n%s", name, w, b.String())
+			}
+		}
+	}
+}
+
+// TestNoAverageOfBatchNorm: the running statistics of batch normalisation belong to the last weights.
+func TestNoAverageOfBatchNorm(t *testing.T) {
+	for _, p := range Presets() {
+		if p.Model.Kind == "realnvp" && p.Adam.EMADecay != 0 {
+			t.Errorf("%s averages its weights", p.Preset)
+		}
+	}
 }
 
 // TestPresetShapes holds the presets to the sizes that their figures are published for.

@@ -55,6 +55,9 @@ func (d *display) say(format string, args ...any) {
 	}
 }
 
+// note prints what should be known about the data.
+func (d *display) note(text string) { d.say("note      %s", text) }
+
 // tick moves the bar on.
 func (d *display) tick(step int) {
 	if d.bar != nil && time.Since(d.drawn) >= redraw {

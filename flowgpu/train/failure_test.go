@@ -70,7 +70,7 @@ func TestBadData(t *testing.T) {
 		{"no idx files", func(c *Config) { c.Data = dir }, false, []string{"train-images-idx3-ubyte"}},
 		{"other intensities", func(c *Config) { c.Model.Intensities = 256 }, false, []string{"8x8x1 with 17", "8x8x1 with 256", "--preset"}},
 		{"other size", func(c *Config) { c.Model.Height, c.Model.Width = 16, 16 }, false, []string{"8x8x1", "16x16x1", "--pad 8"}},
-		{"images too large", func(c *Config) { c.Model.Height, c.Pad = 4, true }, false, []string{"8x8x1", "4x8x1", "--pad 8"}},
+		{"images too large", func(c *Config) { c.Model.Height, c.Fit = 4, pad }, false, []string{"8x8 pixels", "too large to be padded to 4x8"}},
 		{"batch beyond the set", func(c *Config) { c.Batch = 1498 }, true, []string{"1497 samples", "1498"}},
 		{"device", func(c *Config) { c.Device = "cpu:mmx" }, false, []string{"cpu:mmx", "cpu:generic"}},
 	} {
@@ -193,8 +193,10 @@ func uses() map[string]func(dir string) error {
 			_, err := Resume(ctx, dir, func(*Config) {}, quiet())
 			return err
 		},
-		"eval":    func(dir string) error { _, err := Evaluate(ctx, dir, Use{}, quiet()); return err },
-		"sample":  func(dir string) error { return Sample(dir, 1, 1, 1, filepath.Join(dir, "x.png"), Use{}, quiet()) },
+		"eval": func(dir string) error { _, err := Evaluate(ctx, dir, Detail{}, Use{}, quiet()); return err },
+		"sample": func(dir string) error {
+			return Sample(dir, Sampling{N: 1, Temperatures: []float64{1}, Class: AllClasses, Picture: filepath.Join(dir, "x.png")}, Use{}, quiet())
+		},
 		"inspect": func(dir string) error { return Inspect(dir, io.Discard) },
 	}
 }

@@ -14,6 +14,7 @@ const (
 	logFile        = "log.jsonl"
 	samplesFolder  = "samples"     // grids drawn on the way, always of the same noise
 	samplesFile    = "samples.png" // the grid of the trained model
+	curvesFile     = "curves.png"  // bits/dim by step
 )
 
 // vacant says whether a new run may go into a folder: one that holds a run already is left alone.

@@ -35,6 +35,9 @@ func (s *saved) settings(w io.Writer, m *flowgpu.Model) {
 	if at.Final != nil {
 		row("held-out", "%s", at.Final)
 	}
+	if at.Imported != "" {
+		row("weights", "imported from %s before step 1", at.Imported)
+	}
 	row("preset", "%s", c.Preset)
 	row("model", "%s, seed %d", describe(c.Model), c.Model.Seed)
 	row("parameters", "%s", thousands(m.NumParams()))

@@ -8,6 +8,10 @@ import (
 	"time"
 
 	"cuflow/flowgpu"
+	"cuflow/flowgpu/train/curves"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
 )
 
 // due says whether something that happens every so many steps happens now. The last step is the business of report.
@@ -36,6 +40,14 @@ func (r *run) report(ctx context.Context) error {
 			return err
 		}
 	}
+	if samples || last {
+		if err := r.drawCurves(); err != nil {
+			return err
+		}
+	}
+	if err := r.board.Flush(); err != nil {
+		return r.cannotWrite(err)
+	}
 	if last {
 		r.at.Final = s
 	}
@@ -61,12 +73,12 @@ func (r *run) look(ctx context.Context, validate, samples, last bool) (s *Score,
 			}
 		}
 		if samples {
-			if err := r.samples(filepath.Join(samplesFolder, fmt.Sprintf("step-%06d.png", r.at.Step))); err != nil {
+			if err := r.samples(filepath.Join(samplesFolder, fmt.Sprintf("step-%06d.png", r.at.Step)), true); err != nil {
 				return err
 			}
 		}
 		if last {
-			return r.samples(samplesFile)
+			return r.samples(samplesFile, !samples)
 		}
 		return nil
 	})
@@ -75,11 +87,11 @@ func (r *run) look(ctx context.Context, validate, samples, last bool) (s *Score,
 
 // validate scores the held-out images, at the end all of them.
 func (r *run) validate(ctx context.Context, last bool) (*Score, error) {
-	set := r.test
-	if n := r.cfg.EvalSamples; n > 0 && !last {
-		set = set.Head(n)
+	n := r.test.Info().N
+	if limit := r.cfg.EvalSamples; limit > 0 && !last {
+		n = min(n, limit)
 	}
-	s, err := score(ctx, r.eval, set, r.cfg.Seed)
+	s, err := score(ctx, r.eval, r.test, n, r.cfg.Seed)
 	if errors.Is(err, errNotFinite) {
 		err = fmt.Errorf("validation after step %d: %w; the checkpoint of step %d is untouched: go on from it with `train resume %s --lr %.2g`",
 			r.at.Step, err, r.saved, r.dir, r.cfg.LR/2)
@@ -87,12 +99,31 @@ func (r *run) validate(ctx context.Context, last bool) (*Score, error) {
 	return &s, err
 }
 
-// samples draws a grid; the noise is the same all run long.
-func (r *run) samples(name string) error {
-	err := drawGrid(filepath.Join(r.dir, name), r.eval, r.cfg.Model, r.cfg.Samples, r.cfg.Temperature, r.cfg.Seed)
+// samples draws a grid, and shows it to TensorBoard; the noise is the same all run long.
+func (r *run) samples(name string, show bool) error {
+	path := filepath.Join(r.dir, name)
+	err := drawGrid(path, r.eval, r.cfg.Model, r.cfg.Samples, r.cfg.Temperature, r.cfg.Seed)
 	if errors.Is(err, errNotFinite) {
 		r.show.say("warning: %v", err)
-		return nil
+		err = nil
+	}
+	if err == nil && show {
+		err = r.board.ImageFile(r.at.Step, "samples", path)
+	}
+	if err != nil {
+		return r.cannotWrite(err)
+	}
+	return nil
+}
+
+// drawCurves draws what the log says so far.
+func (r *run) drawCurves() error {
+	train, val, err := curves.ReadLog(filepath.Join(r.dir, logFile))
+	if err == nil && train.Len() > 0 {
+		var p *plot.Plot
+		if p, err = curves.Plot(r.cfg.Preset, "training steps", "bits/dim", []curves.Series{train, val}); err == nil {
+			err = curves.WritePNG(filepath.Join(r.dir, curvesFile), p, 8*vg.Inch, 4.5*vg.Inch)
+		}
 	}
 	if err != nil {
 		return r.cannotWrite(err)
@@ -116,7 +147,7 @@ func (r *run) writeLine(speed float64, s *Score) error {
 	if r.cfg.Memory == flowgpu.Reversible {
 		l.Drift = &drift
 	}
-	if err := r.log.write(l); err != nil {
+	if err := errors.Join(r.log.write(l), r.board.Line(l.Step, l)); err != nil {
 		return r.cannotWrite(err)
 	}
 	r.at.Pending = r.at.Pending[:0]

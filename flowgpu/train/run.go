@@ -10,6 +10,7 @@ import (
 
 	"cuflow/flowgpu"
 	"cuflow/flowgpu/data"
+	"cuflow/flowgpu/train/events"
 )
 
 // run is a training run in progress.
@@ -21,12 +22,13 @@ type run struct {
 	model       *flowgpu.Model
 	stepper     *flowgpu.Stepper
 	eval        *flowgpu.Evaluator
-	train, test *data.Set
+	train, test data.Source
 	loader      *data.Loader
 
 	show  *display
 	log   *journal
-	saved int // step of the checkpoint in the folder, -1 before the first
+	board *events.Writer // what TensorBoard reads: the log and the samples again
+	saved int            // step of the checkpoint in the folder, -1 before the first
 
 	before    float64   // seconds spent before this process
 	began     time.Time // this process, its training
@@ -43,6 +45,10 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	defer log.close()
 	r.log = log
+	if r.board, err = events.Create(r.dir, time.Now(), r.at.Reported); err != nil {
+		return r.cannotWrite(err)
+	}
+	defer r.board.Close()
 	r.before, r.began = r.at.Seconds, time.Now()
 	r.startClock()
 	r.show.begin(r.at.Step, r.cfg.Steps)
@@ -59,23 +65,34 @@ func (r *run) loop(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return r.stop(ErrInterrupted)
 		}
-		r.step()
+		if err := r.step(); err != nil {
+			return r.stop(err)
+		}
 	}
 }
 
 // step takes one training step without waiting for it.
-func (r *run) step() {
+func (r *run) step() error {
 	b := r.loader.Next()
+	if b == nil {
+		return unreadable{r.loader.Err()}
+	}
+	if err := r.stepper.Label(b.Labels); err != nil {
+		return err
+	}
 	r.at.Step++
 	r.stepper.Step(b.X, float32(r.cfg.LearningRate(r.at.Step)))
 	r.at.Epoch, r.at.Batches = b.Epoch, b.Index
 	r.loader.Release(b)
 	r.show.tick(r.at.Step)
+	return nil
 }
 
-// stop writes a checkpoint when the run was interrupted. On any other error the one in the folder is the last good one.
+// stop writes a checkpoint when the run was interrupted, or cannot go on for want of an image. On any other error the one in
+// the folder is the last good one.
 func (r *run) stop(err error) error {
-	if !errors.Is(err, ErrInterrupted) {
+	noImage := errors.As(err, &unreadable{})
+	if !noImage && !errors.Is(err, ErrInterrupted) {
 		return err
 	}
 	if err := r.read(); err != nil {
@@ -85,6 +102,9 @@ func (r *run) stop(err error) error {
 		return err
 	}
 	r.show.end()
+	if noImage {
+		return fmt.Errorf("step %d: %w; the checkpoint of this step is written: when that is mended, go on with `train resume %s`", r.at.Step, err, r.dir)
+	}
 	r.show.say("interrupted after step %s, checkpoint written: go on with `train resume %s`", thousands(r.at.Step), r.dir)
 	return err
 }

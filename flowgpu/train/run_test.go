@@ -45,11 +45,12 @@ func TestRunLeavesItsFiles(t *testing.T) {
 	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			name, _ := filepath.Rel(dir, path)
+			name, _, _ = strings.Cut(name, ".out.tfevents.") // then the time and the machine
 			names = append(names, name)
 		}
 		return err
 	})
-	if got, want := strings.Join(names, " "), "checkpoint.cuflow log.jsonl samples/step-000006.png samples/step-000012.png samples.png"; err != nil || got != want {
+	if got, want := strings.Join(names, " "), "checkpoint.cuflow curves.png events log.jsonl samples/step-000006.png samples/step-000012.png samples.png"; err != nil || got != want {
 		t.Errorf("files %q, want %q; %v", got, want, err)
 	}
 	for _, want := range []string{"device    cpu:", "1,497 images", "parameters", "mode stash", "recompute would take", "initialised from the first batch", "step 12: held-out", "over 300 images"} {
@@ -60,27 +61,27 @@ func TestRunLeavesItsFiles(t *testing.T) {
 	if r.Samples != filepath.Join(dir, "samples.png") || r.Steps != 12 {
 		t.Errorf("result %+v", r)
 	}
-	e, err := Evaluate(context.Background(), dir, Use{}, quiet())
+	e, err := Evaluate(context.Background(), dir, Detail{}, Use{}, quiet())
 	if err != nil || e.Score != r.Score {
 		t.Errorf("evaluated as %+v, trained to %+v; %v", e, r.Score, err)
 	}
-	if byFile, err := Evaluate(context.Background(), filepath.Join(dir, checkpointFile), Use{}, quiet()); err != nil || *byFile != *e {
+	if byFile, err := Evaluate(context.Background(), filepath.Join(dir, checkpointFile), Detail{}, Use{}, quiet()); err != nil || *byFile != *e {
 		t.Errorf("by its file %+v, %v", byFile, err)
 	}
 }
 
 func TestPaddedRun(t *testing.T) {
 	c := tiny(t)
-	c.Pad, c.Model.Height, c.Model.Width = true, 12, 10
+	c.Fit, c.Model.Height, c.Model.Width = pad, 12, 10
 	r, err := Start(context.Background(), c, t.TempDir(), quiet())
 	if err != nil || r.Score.N != 300 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	train, test, err := c.openData()
-	if err != nil || train.H != 12 || test.W != 10 {
-		t.Errorf("padded to %dx%d, %v", train.H, test.W, err)
+	train, test, err := c.openData(nil)
+	if err != nil || train.Info().H != 12 || test.Info().W != 10 {
+		t.Errorf("padded to %dx%d, %v", train.Info().H, test.Info().W, err)
 	}
-	if same, _, err := data.Digits(); err != nil || train.N != same.N {
-		t.Errorf("%d images of %d; %v", train.N, same.N, err)
+	if same, _, err := data.Digits(); err != nil || train.Info().N != same.N {
+		t.Errorf("%d images of %d; %v", train.Info().N, same.N, err)
 	}
 }

@@ -2,7 +2,8 @@ package train
 
 import (
 	"fmt"
-	"math"
+	"image"
+	"slices"
 
 	"cuflow/flowgpu"
 	"cuflow/flowgpu/data"
@@ -13,44 +14,149 @@ const (
 	gridWidth = 512  // picture pixels, about
 )
 
-// draw samples n images, [n][C][H][W] intensities.
-func draw(e *flowgpu.Evaluator, m flowgpu.Config, n int, temperature float64, seed uint64) ([]float32, error) {
-	p, d := m.Height*m.Width, m.D()
+// AllClasses as a class means one per column.
+const AllClasses = -1
+
+// Sampling says what is drawn from a model.
+type Sampling struct {
+	N            int
+	Temperatures []float64 // of the latent, one block of N images each, all of the same noise
+	Seed         uint64
+	Class        int    // of a class-conditional model, or AllClasses
+	Picture      string // path of the grid
+	Arrays       string // path of an .npz file of the values, or ""
+}
+
+func (g Sampling) validate(m flowgpu.Config) error {
+	if g.N < 1 || g.N > maxGrid {
+		return usagef("--n is %d: it must be from 1 to %d", g.N, maxGrid)
+	}
+	if len(g.Temperatures) == 0 || len(g.Temperatures) > 16 {
+		return usagef("%d temperatures: give 1 to 16", len(g.Temperatures))
+	}
+	for _, t := range g.Temperatures {
+		if !temperatureOK(t) {
+			return usagef("--temperature is %g: it must be from 0 to 10", t)
+		}
+	}
+	return checkClass(g.Class, m)
+}
+
+// checkClass says whether a model has a class, or is asked for none.
+func checkClass(class int, m flowgpu.Config) error {
+	switch {
+	case class == AllClasses:
+		return nil
+	case m.Classes == 0:
+		return usagef("--class is %d: this model has no classes, do without", class)
+	case class < 0 || class >= m.Classes:
+		return usagef("--class is %d: the model knows 0 to %d", class, m.Classes-1)
+	}
+	return nil
+}
+
+// Sample draws images with the run at path. What is no number is drawn magenta, and an error.
+func Sample(path string, g Sampling, use Use, env Env) error {
+	s, err := open(path)
+	if err != nil {
+		return err
+	}
+	m := s.Config.Model
+	if err := g.validate(m); err != nil {
+		return err
+	}
+	columns, class := grid(g.N, m.Classes)
+	if g.Class != AllClasses {
+		columns, class = square(g.N), func(int) int32 { return int32(g.Class) }
+	}
+	var all []float32
+	err = s.with(use, env, func(_ *flowgpu.Model, e *flowgpu.Evaluator) error {
+		for _, t := range g.Temperatures {
+			x, err := draw(e, m, g.N, t, g.Seed, class)
+			if err != nil {
+				return err
+			}
+			all = append(all, x...)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if g.Arrays != "" {
+		if err := g.writeArrays(m, all, class); err != nil {
+			return err
+		}
+	}
+	if err := data.WritePNG(g.Picture, g.picture(m, all, columns)); err != nil {
+		return err
+	}
+	return badSamples(g.Picture, all)
+}
+
+// picture lays one block per temperature out side by side, each under its temperature if there are several.
+func (g Sampling) picture(m flowgpu.Config, all []float32, columns int) image.Image {
+	if len(g.Temperatures) == 1 {
+		return sheet(m, all, columns, gridWidth)
+	}
+	var blocks []image.Image
+	each := slices.Chunk(all, g.N*m.D())
+	i := 0
+	for x := range each {
+		blocks = append(blocks, titled(fmt.Sprintf("temperature %g", g.Temperatures[i]), sheet(m, x, columns, gridWidth/2)))
+		i++
+	}
+	return beside(blocks...)
+}
+
+func badSamples(picture string, x []float32) error {
+	if bad := countBad(x); bad > 0 {
+		return fmt.Errorf("%s: %d of %d sampled values are %w (magenta in the picture)", picture, bad, len(x), errNotFinite)
+	}
+	return nil
+}
+
+// draw samples n images, [n][C][H][W] intensities, image i of a class-conditional model of class(i).
+func draw(e *flowgpu.Evaluator, m flowgpu.Config, n int, temperature float64, seed uint64, class func(i int) int32) ([]float32, error) {
+	d := m.D()
 	all := make([]float32, n*d)
-	batch := make([]float32, e.Batch()*d)
+	batch, classes := make([]float32, e.Batch()*d), make([]int32, 0, e.Batch())
 	for from := 0; from < n; from += e.Batch() {
 		k := min(e.Batch(), n-from)
+		classes = classes[:0]
+		for i := range k {
+			classes = append(classes, class(from+i))
+		}
+		if err := e.Label(classes); err != nil {
+			return nil, err
+		}
 		if err := e.Sample(k, float32(temperature), seed, from, batch[:k*d]); err != nil {
 			return nil, err
 		}
-		for i := range k {
-			for c := range m.Channels {
-				copy(all[(from+i)*d+c*p:][:p], batch[(c*k+i)*p:])
-			}
-		}
+		separate(m, batch, k, all[from*d:])
 	}
 	return all, nil
 }
 
+// grid says how n samples lie: as a square, or of a class-conditional model with one class per column, the first classes where
+// there are too many.
+func grid(n, classes int) (columns int, class func(i int) int32) {
+	columns = square(n)
+	if 0 < classes && classes <= 2*columns {
+		columns = classes
+	}
+	return columns, func(i int) int32 { return int32(i % columns) }
+}
+
 // drawGrid samples n images into one picture. NaN is drawn and told.
 func drawGrid(path string, e *flowgpu.Evaluator, m flowgpu.Config, n int, temperature float64, seed uint64) error {
-	x, err := draw(e, m, n, temperature, seed)
+	columns, class := grid(n, m.Classes)
+	x, err := draw(e, m, n, temperature, seed, class)
 	if err != nil {
 		return err
 	}
-	columns := int(math.Ceil(math.Sqrt(float64(n))))
-	scale := max(1, gridWidth/(columns*m.Width))
-	if err := data.WritePNG(path, data.Grid(x, n, m.Channels, m.Height, m.Width, m.Intensities, columns, scale)); err != nil {
+	if err := data.WritePNG(path, sheet(m, x, columns, gridWidth)); err != nil {
 		return err
 	}
-	bad := 0
-	for _, v := range x {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			bad++
-		}
-	}
-	if bad > 0 {
-		return fmt.Errorf("%s: %d of %d sampled values are %w (magenta in the picture)", path, bad, len(x), errNotFinite)
-	}
-	return nil
+	return badSamples(path, x)
 }

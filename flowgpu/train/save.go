@@ -2,6 +2,7 @@ package train
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 )
@@ -22,7 +23,7 @@ func (r *run) save() error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if r.log != nil {
-		if err := r.log.sync(); err != nil {
+		if err := errors.Join(r.log.sync(), r.board.Sync()); err != nil {
 			return r.cannotWrite(err)
 		}
 	}

@@ -18,21 +18,39 @@ type Score struct {
 	N          int     `json:"n"`            // images
 }
 
-// score evaluates a whole set in batches, the last one as short as it comes. Image i gets the same noise every time.
-func score(ctx context.Context, e *flowgpu.Evaluator, set *data.Set, seed uint64) (Score, error) {
-	x := make([]float32, e.Batch()*set.D())
-	logp := make([]float64, set.N)
-	for from := 0; from < set.N; from += e.Batch() {
+// score evaluates the first images of a set. Image i gets the same noise every time.
+func score(ctx context.Context, e *flowgpu.Evaluator, set data.Source, images int, seed uint64) (Score, error) {
+	logp := make([]float64, images)
+	err := eachBatch(ctx, e, set, images, func(x []float32, from, n int) error {
+		return e.LogProb(x, n, from, seed, logp[from:from+n])
+	})
+	if err != nil {
+		return Score{}, err
+	}
+	return summarise(logp, set.Info().D())
+}
+
+// eachBatch calls f with the first images of a set in batches, the last one as short as it comes: x [C][n][H][W] holds images
+// from .. from+n-1. A class-conditional model is told their classes.
+func eachBatch(ctx context.Context, e *flowgpu.Evaluator, set data.Source, images int, f func(x []float32, from, n int) error) error {
+	d := set.Info().D()
+	x, classes := make([]float32, e.Batch()*d), make([]int32, 0, e.Batch())
+	for from := 0; from < images; from += e.Batch() {
 		if ctx.Err() != nil {
-			return Score{}, ErrInterrupted
+			return ErrInterrupted
 		}
-		n := min(e.Batch(), set.N-from)
-		set.Fill(x, from, n)
-		if err := e.LogProb(x, n, from, seed, logp[from:from+n]); err != nil {
-			return Score{}, err
+		n := min(e.Batch(), images-from)
+		if err := set.Fill(x, from, n); err != nil {
+			return unreadable{err}
+		}
+		if err := e.Label(labels(set, from, n, classes)); err != nil {
+			return err
+		}
+		if err := f(x[:n*d], from, n); err != nil {
+			return err
 		}
 	}
-	return summarise(logp, set.D())
+	return nil
 }
 
 // errNotFinite marks results that are no numbers.

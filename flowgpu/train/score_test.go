@@ -89,7 +89,7 @@ func TestScoreCountsEveryImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, batch := range []int{1, 7, 32, 77, 100} {
-		got, err := score(context.Background(), evaluator(t, m, batch), test, 9)
+		got, err := score(context.Background(), evaluator(t, m, batch), test, test.N, 9)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,23 +97,25 @@ func TestScoreCountsEveryImage(t *testing.T) {
 			t.Errorf("batches of %d: %+v, one by one %+v", batch, got, want)
 		}
 	}
-	other, err := score(context.Background(), one, test, 10)
+	other, err := score(context.Background(), one, test, test.N, 10)
 	if err != nil || other.BitsPerDim == want.BitsPerDim {
 		t.Errorf("other noise scores %v, %v: the same", other, err)
 	}
 }
 
+func noClass(int) int32 { return 0 }
+
 func TestSamplesDependOnSeedAlone(t *testing.T) {
 	m := trained(t)
-	want, err := draw(evaluator(t, m, 10), m.Config(), 10, 0.7, 3)
+	want, err := draw(evaluator(t, m, 10), m.Config(), 10, 0.7, 3, noClass)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := draw(evaluator(t, m, 4), m.Config(), 10, 0.7, 3)
+	got, err := draw(evaluator(t, m, 4), m.Config(), 10, 0.7, 3, noClass)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := draw(evaluator(t, m, 4), m.Config(), 10, 0.7, 4)
+	other, err := draw(evaluator(t, m, 4), m.Config(), 10, 0.7, 4, noClass)
 	if err != nil {
 		t.Fatal(err)
 	}

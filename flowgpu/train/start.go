@@ -15,7 +15,15 @@ import (
 type Env struct {
 	Open     func(name string) (device.Backend, error) // a device by name
 	Out      io.Writer                                 // what people read
+	Notes    io.Writer                                 // what they should know about the data where Out is a result; nil: nowhere
 	Terminal bool                                      // Out is one, so that a progress bar can be drawn
+}
+
+// note tells of the data beside a result.
+func (e Env) note(text string) {
+	if e.Notes != nil {
+		fmt.Fprintln(e.Notes, "note:", text)
+	}
 }
 
 // Result is what a finished run has come to.
@@ -24,6 +32,7 @@ type Result struct {
 	Steps   int
 	Score   Score  // of all held-out images, averaged weights
 	Samples string // path of the grid
+	Curves  string // path of the picture of bits/dim by step
 }
 
 // Start trains a new run in the folder dir. Where ctx ends first, the run writes a checkpoint and returns ErrInterrupted.
@@ -43,10 +52,11 @@ func Start(ctx context.Context, cfg Config, dir string, env Env) (*Result, error
 }
 
 func (r *run) begin(ctx context.Context, env Env) error {
-	train, test, err := r.cfg.openData()
+	train, test, err := r.cfg.openData(r.show.note)
 	if err != nil {
 		return err
 	}
+	r.cfg.Model.Classes = r.cfg.classes(train, test)
 	be, err := env.Open(r.cfg.Device)
 	if err != nil {
 		return err
@@ -64,7 +74,9 @@ func (r *run) begin(ctx context.Context, env Env) error {
 			return err
 		}
 		r.introduce()
-		r.initialise()
+		if err := r.initialise(); err != nil {
+			return err
+		}
 		if err := r.save(); err != nil {
 			return err
 		}
@@ -72,14 +84,28 @@ func (r *run) begin(ctx context.Context, env Env) error {
 	})
 }
 
-// initialise sets the actnorms from the first batch, which is also that of the first step.
-func (r *run) initialise() {
-	l := data.NewLoader(r.train, r.cfg.Batch, r.cfg.Seed, 0, 0)
+// initialise sets the actnorms, where there are any, from the first batch, which is also that of the first step.
+func (r *run) initialise() error {
+	l := r.newLoader(0, 0)
 	defer l.Close()
 	b := l.Next()
-	r.stepper.Initialise(b.X)
+	if b == nil {
+		return l.Err()
+	}
+	if err := r.stepper.Label(b.Labels); err != nil {
+		return err
+	}
+	if !r.model.Initialised() {
+		r.stepper.Initialise(b.X)
+		r.show.say("actnorm initialised from the first batch")
+	}
 	l.Release(b)
-	r.show.say("actnorm initialised from the first batch; step 0 saved")
+	return nil
+}
+
+// newLoader gives the training batches from a position on.
+func (r *run) newLoader(epoch, batches int) *data.Loader {
+	return data.NewLoaderWith(r.train, r.cfg.Batch, r.cfg.Seed, epoch, batches, data.LoaderOptions{Workers: r.cfg.Workers, Augment: r.cfg.augment()})
 }
 
 // Resume goes on with the run at path, a folder or the checkpoint in it. change may alter its settings first: more steps,
@@ -110,7 +136,7 @@ func Resume(ctx context.Context, path string, change func(*Config), env Env) (*R
 }
 
 func (r *run) resume(ctx context.Context, s *saved, env Env) error {
-	train, test, err := r.cfg.openData()
+	train, test, err := r.cfg.openData(r.show.note)
 	if err != nil {
 		return fmt.Errorf("%w (the run's data may be given a new place with --data)", err)
 	}
@@ -137,8 +163,8 @@ func (r *run) resume(ctx context.Context, s *saved, env Env) error {
 }
 
 // with runs f while the run has all it needs to train m.
-func (r *run) with(m *flowgpu.Model, train, test *data.Set, f func() error) error {
-	if _, err := train.Batches(r.cfg.Batch); err != nil {
+func (r *run) with(m *flowgpu.Model, train, test data.Source, f func() error) error {
+	if _, err := data.Batches(train, r.cfg.Batch); err != nil {
 		return UsageError{err}
 	}
 	stepper, err := flowgpu.NewStepper(m, r.cfg.stepping(r.cfg.Memory))
@@ -152,7 +178,7 @@ func (r *run) with(m *flowgpu.Model, train, test *data.Set, f func() error) erro
 	}
 	defer eval.Close()
 	r.model, r.stepper, r.eval, r.train, r.test = m, stepper, eval, train, test
-	r.loader = data.NewLoader(train, r.cfg.Batch, r.cfg.Seed, r.at.Epoch, r.at.Batches)
+	r.loader = r.newLoader(r.at.Epoch, r.at.Batches)
 	defer r.loader.Close()
 	return f()
 }
@@ -162,5 +188,8 @@ func (r *run) finish(err error) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Dir: r.dir, Steps: r.at.Step, Score: *r.at.Final, Samples: filepath.Join(r.dir, samplesFile)}, nil
+	return &Result{
+		Dir: r.dir, Steps: r.at.Step, Score: *r.at.Final,
+		Samples: filepath.Join(r.dir, samplesFile), Curves: filepath.Join(r.dir, curvesFile),
+	}, nil
 }

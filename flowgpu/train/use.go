@@ -6,37 +6,55 @@ import (
 
 	"cuflow/device"
 	"cuflow/flowgpu"
+	"cuflow/flowgpu/data"
 )
 
 // Use says where a trained model is to be used. Empty fields mean what the run was trained with.
 type Use struct {
 	Device string // where it is empty and the run's device is not here, the best that is
-	Data   string // "digits" or a folder
+	Data   string // what data.OpenWith takes
 }
+
+// Detail is what an evaluation is to tell beside the score.
+type Detail struct {
+	Terms bool // where the bits come from
+	K     int  // noises per image of an importance-weighted bound; 0: none
+}
+
+// maxK bounds the noises of a bound.
+const maxK = 1 << 16
 
 // Evaluation is the score of a run's held-out images under its averaged weights.
 type Evaluation struct {
 	Score
-	Device string `json:"device"`
+	Device    string     `json:"device"`
+	Breakdown *Breakdown `json:"breakdown,omitempty"`
+	Bound     *Bound     `json:"bound,omitempty"`
 }
 
 // Evaluate scores all held-out images with the run at path. Where ctx ends first it returns ErrInterrupted.
-func Evaluate(ctx context.Context, path string, use Use, env Env) (*Evaluation, error) {
+func Evaluate(ctx context.Context, path string, detail Detail, use Use, env Env) (*Evaluation, error) {
+	if detail.K < 0 || detail.K > maxK {
+		return nil, usagef("--k is %d: it must be from 1 to %d", detail.K, maxK)
+	}
 	s, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	if use.Data != "" {
-		s.Config.Data = use.Data
-	}
-	_, test, err := s.Config.openData()
+	_, test, err := s.sources(use, env)
 	if err != nil {
-		return nil, fmt.Errorf("%w (the run's data may be given a new place with --data)", err)
+		return nil, moved(err)
 	}
 	var result Evaluation
-	err = s.with(use, env, func(e *flowgpu.Evaluator, be device.Backend) error {
-		result.Device = be.Name()
-		result.Score, err = score(ctx, e, test, s.Config.Seed)
+	err = s.with(use, env, func(m *flowgpu.Model, e *flowgpu.Evaluator) error {
+		result.Device = m.Backend().Name()
+		result.Score, err = score(ctx, e, test, test.Info().N, s.Config.Seed)
+		if err == nil && detail.Terms {
+			result.Breakdown, err = breakDown(ctx, e, test, result.Score, s.Config.Seed)
+		}
+		if err == nil && detail.K > 0 {
+			result.Bound, err = bound(ctx, e, test, detail.K, s.Config.Seed)
+		}
 		return err
 	})
 	if err != nil {
@@ -45,25 +63,22 @@ func Evaluate(ctx context.Context, path string, use Use, env Env) (*Evaluation, 
 	return &result, nil
 }
 
-// Sample draws n images with the run at path into a picture.
-func Sample(path string, n int, temperature float64, seed uint64, picture string, use Use, env Env) error {
-	switch {
-	case n < 1 || n > maxGrid:
-		return usagef("--n is %d: it must be from 1 to %d", n, maxGrid)
-	case !temperatureOK(temperature):
-		return usagef("--temperature is %g: it must be from 0 to 10", temperature)
+// sources opens the data that a model is used on.
+func (s *saved) sources(use Use, env Env) (train, test data.Source, err error) {
+	c := s.Config
+	if use.Data != "" {
+		c.Data = use.Data
 	}
-	s, err := open(path)
-	if err != nil {
-		return err
-	}
-	return s.with(use, env, func(e *flowgpu.Evaluator, _ device.Backend) error {
-		return drawGrid(picture, e, s.Config.Model, n, temperature, seed)
-	})
+	return c.openData(env.note)
+}
+
+// moved says what to do where a run's data is not what it was.
+func moved(err error) error {
+	return fmt.Errorf("%w (the run's data may be given a new place with --data)", err)
 }
 
 // with runs f on the averaged model, in batches of the run's size: the same bits as in training.
-func (s *saved) with(use Use, env Env, f func(*flowgpu.Evaluator, device.Backend) error) error {
+func (s *saved) with(use Use, env Env, f func(*flowgpu.Model, *flowgpu.Evaluator) error) error {
 	be, err := s.device(use.Device, env)
 	if err != nil {
 		return err
@@ -80,7 +95,7 @@ func (s *saved) with(use Use, env Env, f func(*flowgpu.Evaluator, device.Backend
 		return err
 	}
 	defer e.Close()
-	return f(e, be)
+	return f(m, e)
 }
 
 func (s *saved) device(name string, env Env) (device.Backend, error) {

@@ -3,8 +3,6 @@ package train
 import (
 	"bytes"
 	"context"
-	"math"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -14,7 +12,7 @@ func TestAveragedWeightsAreUsed(t *testing.T) {
 	c := tiny(t)
 	c.LR, c.Warmup = 1e-2, 0
 	dir := start(t, c)
-	averaged, err := Evaluate(context.Background(), dir, Use{}, quiet())
+	averaged, err := Evaluate(context.Background(), dir, Detail{}, Use{}, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,13 +29,13 @@ func TestAveragedWeightsAreUsed(t *testing.T) {
 	if err := replaceFile(s.path, s.c.Write); err != nil {
 		t.Fatal(err)
 	}
-	last, err := Evaluate(context.Background(), dir, Use{}, quiet())
+	last, err := Evaluate(context.Background(), dir, Detail{}, Use{}, quiet())
 	if err != nil || last.Score == averaged.Score {
 		t.Errorf("last weights score %v, averaged ones %v; %v", last, averaged, err)
 	}
 
 	c.Adam.EMADecay = 0 // without an average the last weights are all there is
-	if _, err := Evaluate(context.Background(), start(t, c), Use{}, quiet()); err != nil {
+	if _, err := Evaluate(context.Background(), start(t, c), Detail{}, Use{}, quiet()); err != nil {
 		t.Error(err)
 	}
 }
@@ -51,16 +49,5 @@ func TestInspect(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
-	}
-}
-
-func TestSampleLimits(t *testing.T) {
-	dir := start(t, tiny(t))
-	picture := filepath.Join(dir, "x.png")
-	wantError(t, Sample(dir, 0, 1, 1, picture, Use{}, quiet()), true, "--n is 0")
-	wantError(t, Sample(dir, 4, math.NaN(), 1, picture, Use{}, quiet()), true, "--temperature is NaN")
-	wantError(t, Sample(dir, 4, 1, 1, filepath.Join(dir, "none", "x.png"), Use{}, quiet()), false, "x.png")
-	if err := Sample(dir, 5, 1, 1, picture, Use{Device: "cpu:generic"}, quiet()); err != nil {
-		t.Error(err)
 	}
 }
