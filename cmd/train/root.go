@@ -22,7 +22,7 @@ func rootCommand(env train.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "train",
 		Short: "Train normalizing flows on images",
-		Long: `Train normalizing flows on images, on the CPU or GPU at hand.
+		Long: `Train normalizing flows on images, on any CPU.
 
 Without arguments, train trains a small Glow on the built-in 8x8 digits into runs/digits. A run's folder holds its
 checkpoint, its log (log.jsonl, one object a line), its curves and its samples, and is all that the other commands need;
