@@ -45,13 +45,13 @@ func niceDigits() Recipe {
 func niceMNIST() Recipe {
 	c := niceUsual("nice-mnist", "data/mnist")
 	c.Model = niceModel(shaped("nice", 1, 28, 256), 4, 5, 1000)
-	c.Batch, c.EvalSamples = 200, 2000
+	c.Batch, c.EvalSamples, c.Schedule = 200, 2000, cosine
 	return Recipe{
 		Config:     c,
 		Title:      "NICE on MNIST or Fashion-MNIST",
 		Source:     niceSource,
-		Expect:     "TODO",
-		Deviations: niceDeviations("6.7 epochs instead of 1,500"),
+		Expect:     "5.03 bits/dim of MNIST on all 10,000 held-out images after 2,000 steps (published, from 1,980.50 nats after 1,500 epochs: 4.36)",
+		Deviations: niceDeviations("7 epochs instead of 1,500, in which the learning rate falls to 0"),
 	}
 }
 

