@@ -45,13 +45,13 @@ func realnvpDigits() Recipe {
 func realnvpMNIST() Recipe {
 	c := realnvpUsual("realnvp-mnist", "data/mnist")
 	c.Model = realnvpModel(shaped("realnvp", 1, 32, 256), "notes", 3, 16, 2)
-	c.Fit, c.EvalSamples = pad, 2000
+	c.Fit, c.EvalSamples, c.Schedule = pad, 2000, cosine
 	return Recipe{
 		Config:     c,
 		Title:      "RealNVP on MNIST or Fashion-MNIST, padded to 32x32",
 		Source:     realnvpSource,
-		Expect:     "1.20 bits/dim of the padded MNIST on all 10,000 held-out images after 2,000 steps (published: 1.06)",
-		Deviations: realnvpDeviations("networks of 2 blocks of 16 channels (the paper at 32x32: 4 of 32)", "the last scale has couplings by channels too, as in lecture notes"),
+		Expect:     "1.15 bits/dim of the padded MNIST on all 10,000 held-out images after 2,000 steps (published: 1.06)",
+		Deviations: realnvpDeviations("networks of 2 blocks of 16 channels (the paper at 32x32: 4 of 32)", "the last scale has couplings by channels too, as in lecture notes", "the learning rate falls to 0 over the run (the code: constant)"),
 	}
 }
 
