@@ -2,9 +2,92 @@ package device
 
 import (
 	"fmt"
-	"runtime"
+	"strconv"
 	"strings"
+
+	"cuflow/kernels"
 )
+
+// Choice is what a user asks for.
+type Choice struct {
+	// Name is "auto", "cpu", "cpu:avx2" and its like, "cuda", "cuda:1", "sim" or "sim:70".
+	Name string
+	// Precision is of the conditioners' products: "fp32", "tf32", "bf16", or "" for what suits the device, see NewGPU.
+	Precision string
+	// NoGraph has steps enqueued op by op, never recorded.
+	NoGraph bool
+	// Say is told which device "auto" has chosen and why, and what takes long at the first start. nil: nobody.
+	Say func(text string)
+}
+
+func (c Choice) say(format string, args ...any) {
+	if c.Say != nil {
+		c.Say(fmt.Sprintf(format, args...))
+	}
+}
+
+// Open gives the backend that is asked for. "auto" takes the first GPU that can be used, else the fastest CPU backend. cpu opens
+// the CPU backends: this package does not know them.
+func Open(c Choice, cpu func(name string) (Backend, error)) (Backend, error) {
+	kind, which, _ := strings.Cut(c.Name, ":")
+	switch kind {
+	case "auto":
+		if which != "" {
+			break
+		}
+		d, why := openCUDA(0, c.Say)
+		if why != nil {
+			c.say("no GPU: %v; the CPU computes", why)
+			return openCPU(Choice{Name: "cpu", Precision: c.Precision}, cpu)
+		}
+		c.say("%s is the first GPU that can be used", d.Chip().Name)
+		return c.overDriver(d)
+	case "cpu":
+		return openCPU(c, cpu)
+	case "cuda":
+		n := 0
+		if which != "" {
+			var err error
+			if n, err = strconv.Atoi(which); err != nil || n < 0 {
+				return nil, fmt.Errorf("device %q: a GPU is named by its number: cuda:0", c.Name)
+			}
+		}
+		d, err := openCUDA(n, c.Say)
+		if err != nil {
+			return nil, fmt.Errorf("device %q: %w", c.Name, err)
+		}
+		return c.overDriver(d)
+	case "sim":
+		switch which {
+		case "", "70", "80":
+			return c.overDriver(NewSim(SimConfig{Target: kernels.Target(which)}))
+		}
+	}
+	return nil, fmt.Errorf("unknown device %q: use auto, cpu, cuda, cuda:NUMBER or sim; `train devices` lists what this machine has", c.Name)
+}
+
+// openCPU refuses what only GPUs have.
+func openCPU(c Choice, cpu func(name string) (Backend, error)) (Backend, error) {
+	if c.Precision != "" && c.Precision != "fp32" {
+		return nil, fmt.Errorf("device %q computes in fp32: --precision %s is for GPUs", c.Name, c.Precision)
+	}
+	return cpu(c.Name)
+}
+
+func (c Choice) overDriver(d Driver) (Backend, error) {
+	be, err := NewGPU(d, c.Precision)
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	if c.NoGraph {
+		be = unrecorded{be}
+	}
+	return be, nil
+}
+
+// unrecorded hides that a Backend is a Recorder.
+type unrecorded struct{ Backend }
 
 // Found is one device that was looked for.
 type Found struct {
@@ -13,28 +96,14 @@ type Found struct {
 	Why    string // what was found, or what is missing
 }
 
-// Open gives the named backend. "auto" takes the best device there is and "cpu" the fastest CPU backend; names such as
-// "cpu:avx2" choose one. cpu opens the CPU backends: this package does not know them.
-func Open(name string, cpu func(name string) (Backend, error)) (Backend, error) {
-	switch {
-	case name == "auto":
-		return cpu("cpu")
-	case name == "cpu" || strings.HasPrefix(name, "cpu:"):
-		return cpu(name)
-	case name == "cuda" || strings.HasPrefix(name, "cuda:") || name == "sim":
-		return nil, fmt.Errorf("device %q: this build computes on CPUs only; use --device cpu", name)
-	}
-	return nil, fmt.Errorf("unknown device %q: use auto, cpu or cpu:NAME; `train devices` lists what this machine has", name)
-}
-
-// Probe lists the CPU backends of all machines and says which of them this one has; cpus are the usable ones.
+// Probe lists the devices that a Choice can name, and says which of them this machine has; cpus are the usable CPU backends.
 func Probe(cpus []string) []Found {
 	why := map[string]string{
 		"avx512":  "AVX-512 F, BW, DQ, VL",
 		"avx2":    "AVX2 and FMA",
 		"generic": "plain Go, every processor",
 	}
-	var found []Found
+	found := probeCUDA()
 	for _, isa := range []string{"avx512", "avx2", "generic"} {
 		f := Found{Name: "cpu:" + isa, Why: why[isa]}
 		for _, c := range cpus {
@@ -45,5 +114,5 @@ func Probe(cpus []string) []Found {
 		}
 		found = append(found, f)
 	}
-	return append(found, Found{Name: "cuda", Why: "this build (" + runtime.GOOS + "/" + runtime.GOARCH + ") has no CUDA driver"})
+	return append(found, Found{Name: "sim", Usable: true, Why: "the GPU's kernels in an interpreter that checks every access: for tests, very slow"})
 }

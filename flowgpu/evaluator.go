@@ -6,10 +6,20 @@ import (
 	"cuflow/device"
 )
 
-// Evaluator scores and draws images in batches of one size. Images are channel-major [C][n][H][W] on the host.
+// Evaluator scores and draws images in batches of one size. Images are channel-major [C][n][H][W] on the host. Vectors, [D][n],
+// are scaled as Column says, without the noise.
 type Evaluator struct {
 	w    *Workspace
 	logp []float32
+
+	scoring repeat[uint64]  // of whole batches, by seed
+	drawing repeat[drawKey] // of whole batches
+}
+
+// drawKey is what drawing a batch depends on beside where its samples lie.
+type drawKey struct {
+	temperature float32
+	seed        uint64
 }
 
 // NewEvaluator prepares batches of up to batch samples.
@@ -22,7 +32,11 @@ func NewEvaluator(m *Model, batch int) (*Evaluator, error) {
 }
 
 // Close frees the memory.
-func (e *Evaluator) Close() { e.w.Close() }
+func (e *Evaluator) Close() {
+	e.scoring.close()
+	e.drawing.close()
+	e.w.Close()
+}
 
 // Batch is the greatest n.
 func (e *Evaluator) Batch() int { return e.w.batch }
@@ -38,14 +52,27 @@ func (e *Evaluator) LogProb(x []float32, n, first int, seed uint64, out []float6
 	w := e.w
 	w.s.Upload(w.pixels.Slice(0, w.m.cfg.D()*n), x[:w.m.cfg.D()*n])
 	w.noiseAt(0, first)
-	w.dequantize(n, device.Stream{Seed: seed, ID: streamEval})
-	return e.score(n, out)
+	work := func() {
+		w.dequantize(n, device.Stream{Seed: seed, ID: streamEval})
+		w.forward(n, false)
+	}
+	if n == w.batch {
+		e.scoring.do(w.s.Backend, seed, work)
+	} else {
+		work()
+	}
+	return e.read(n, out)
 }
 
 // score runs the flow on what lies in x and reads the log-densities.
 func (e *Evaluator) score(n int, out []float64) error {
+	e.w.forward(n, false)
+	return e.read(n, out)
+}
+
+// read waits for the log-densities.
+func (e *Evaluator) read(n int, out []float64) error {
 	w := e.w
-	w.forward(n, false)
 	if err := w.s.Download(e.logp[:n], w.logdet.Slice(0, n)); err != nil {
 		return fmt.Errorf("scoring %d samples: %w", n, err)
 	}
@@ -55,13 +82,28 @@ func (e *Evaluator) score(n int, out []float64) error {
 	return nil
 }
 
-// Sample draws n samples into out, as continuous intensities: to be shown, they are rounded down and clamped. The latent
+// Sample draws n samples into out, as continuous intensities: to be shown, they are rounded down and clamped. Vectors come
+// scaled: Column.Value and Column.Floor are the way back. The latent
 // is drawn at the given temperature (the factor on its spread; 1 samples the model). Sample i depends on seed and
 // first+i alone.
 func (e *Evaluator) Sample(n int, temperature float32, seed uint64, first int, out []float32) error {
 	w := e.w
-	w.enter(n)
 	w.noiseAt(0, first)
+	work := func() {
+		w.draw(n, temperature, seed)
+		w.inverse(n)
+	}
+	if n == w.batch {
+		e.drawing.do(w.s.Backend, drawKey{temperature, seed}, work)
+	} else {
+		work()
+	}
+	return e.readSamples(n, out)
+}
+
+// draw fills x with n latents.
+func (w *Workspace) draw(n int, temperature float32, seed uint64) {
+	w.enter(n)
 	w.eachRegion(n, func(i int, r device.Rows, lo int) {
 		rng, z := device.Stream{Seed: seed, ID: streamSample + uint32(i)}, w.s.x.Slice(lo, lo+r.Len())
 		if w.m.cfg.Prior == "logistic" {
@@ -70,13 +112,17 @@ func (e *Evaluator) Sample(n int, temperature float32, seed uint64, first int, o
 			w.s.Normal(r, temperature, rng, w.at, z)
 		}
 	})
-	return e.decode(n, out)
 }
 
 // decode takes the latent that lies in x back to intensities.
 func (e *Evaluator) decode(n int, out []float32) error {
+	e.w.inverse(n)
+	return e.readSamples(n, out)
+}
+
+// readSamples waits for what lies in x, as intensities.
+func (e *Evaluator) readSamples(n int, out []float32) error {
 	w := e.w
-	w.inverse(n)
 	size := w.m.cfg.D() * n
 	if err := w.s.Download(out[:size], w.s.x.Slice(0, size)); err != nil {
 		return fmt.Errorf("sampling %d images: %w", n, err)

@@ -28,7 +28,11 @@ type Stepper struct {
 	m2    device.Buffer // Adam's second moment, or Adamax's norm
 	ema   device.Buffer // averaged weights, if they are wanted
 	hyper device.Buffer // [2] learning rate, step
-	ring  device.Buffer // [RingSize][3] loss, squared gradient norm, drift
+	now   device.Buffer // [3] loss, squared gradient norm and drift of the last step
+	ring  device.Buffer // [RingSize][3] those of the last steps
+
+	whole    repeat[struct{}] // a step, from the batch on the device to the new parameters
+	takeStep func()           // work, as a value that need not be made in every step
 
 	hyperHost [2]float32
 	ringHost  [3 * RingSize]float32
@@ -52,11 +56,12 @@ func NewStepper(m *Model, cfg StepConfig) (*Stepper, error) {
 		return nil, err
 	}
 	t := &Stepper{m: m, cfg: cfg, w: w}
+	t.takeStep = t.work
 	n := m.values.Len()
 	for _, b := range []struct {
 		buf  *device.Buffer
 		size int
-	}{{&t.m1, n}, {&t.m2, n}, {&t.hyper, 2}, {&t.ring, 3 * RingSize}, {&t.ema, n}} {
+	}{{&t.m1, n}, {&t.m2, n}, {&t.hyper, 2}, {&t.now, 3}, {&t.ring, 3 * RingSize}, {&t.ema, n}} {
 		if b.buf == &t.ema && cfg.Adam.EMADecay == 0 {
 			continue
 		}
@@ -73,8 +78,9 @@ func NewStepper(m *Model, cfg StepConfig) (*Stepper, error) {
 
 // Close frees the memory, but not the model.
 func (t *Stepper) Close() {
+	t.whole.close()
 	t.w.Close()
-	for _, b := range []device.Buffer{t.m1, t.m2, t.hyper, t.ring, t.ema} {
+	for _, b := range []device.Buffer{t.m1, t.m2, t.hyper, t.now, t.ring, t.ema} {
 		if !b.Nil() {
 			t.m.be.Free(b)
 		}
@@ -113,12 +119,19 @@ func (t *Stepper) Step(x []float32, lr float32) {
 	}
 	be, w := t.m.be, t.w
 	slot := t.steps % RingSize * 3
-	loss, norm, drift := t.ring.Slice(slot, slot+1), t.ring.Slice(slot+1, slot+2), t.ring.Slice(slot+2, slot+3)
 	t.steps++
 	t.hyperHost = [2]float32{lr, float32(t.steps)}
 	be.Upload(t.hyper, t.hyperHost[:])
 	be.Upload(w.pixels, x)
 	w.noiseAt(t.steps, 0)
+	t.whole.do(be, struct{}{}, t.takeStep)
+	be.Copy(t.ring.Slice(slot, slot+3), t.now)
+}
+
+// work is what is the same in every step.
+func (t *Stepper) work() {
+	be, w := t.m.be, t.w
+	loss, norm, drift := t.now.Slice(0, 1), t.now.Slice(1, 2), t.now.Slice(2, 3)
 
 	w.dequantize(w.batch, device.Stream{Seed: t.cfg.Seed, ID: streamTrain})
 	w.forward(w.batch, true)
@@ -162,6 +175,10 @@ func (t *Stepper) WithEMA(f func() error) error {
 	return f()
 }
 
+// Recorded says whether steps are replayed as one recorded graph. Where the device records and could not, the error says why:
+// steps are then enqueued op by op.
+func (t *Stepper) Recorded() (bool, error) { return t.whole.recording != nil, t.whole.err }
+
 // Flops is the arithmetic of one step in matrix products and convolutions, two per multiply-add, as its mode does it.
 func (t *Stepper) Flops() int64 { return t.w.flops }
 
@@ -179,7 +196,7 @@ func (m Memory) Total() int64 { return m.Parameters + m.Optimiser + m.Activation
 func (t *Stepper) Memory() Memory {
 	return Memory{
 		Parameters:  4 * int64(t.m.values.Len()+t.m.fixed.Len()),
-		Optimiser:   4 * int64(t.m.grads.Len()+t.m1.Len()+t.m2.Len()+t.ema.Len()+t.hyper.Len()+t.ring.Len()),
+		Optimiser:   4 * int64(t.m.grads.Len()+t.m1.Len()+t.m2.Len()+t.ema.Len()+t.hyper.Len()+t.now.Len()+t.ring.Len()),
 		Activations: t.w.Bytes(),
 	}
 }

@@ -3,192 +3,66 @@ package kernels_test
 import (
 	"crypto/sha256"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
-	"cuflow/device"
-	"cuflow/device/devicetest"
 	"cuflow/kernels"
 	"cuflow/kernels/ptx"
 )
 
-// TestOps holds every op to the truth table of package devicetest: float64 formulas, odd sizes, operands off 16-byte
-// boundaries, guard words, the same bits twice; and the interpreter watches every access. Each tile of the convolutions
-// has its turn, and at the end every kernel of the table must have run.
-func TestOps(t *testing.T) {
-	targets(t, func(t *testing.T, target kernels.Target) {
-		if target != kernels.Compute80 && sameCode(t, target, kernels.Compute80) {
-			t.Logf("compute_%s is the same code as compute_80, on which the table runs", target)
-			return
-		}
-		figures := map[string]*ptx.Stats{}
-		with := func(change func(m *machine)) func() (device.Backend, error) {
-			return func() (device.Backend, error) {
-				m, err := open(target)
-				if err != nil {
-					return nil, err
-				}
-				m.stats = figures
-				change(m)
-				return m, nil
-			}
-		}
-		var small, some []devicetest.Case
-		for _, c := range devicetest.Cases() {
-			if c.Bench { // sizes of models: too many instructions for a test
-				continue
-			}
-			small = append(small, c)
-			if strings.HasPrefix(c.Method, "Conv") && tileCase.MatchString(c.Name) {
-				some = append(some, c)
-			}
-		}
-		if len(some) == 0 {
-			t.Fatal("no case for the tiles of convolutions")
-		}
-		devicetest.RunCases(t, with(func(*machine) {}), small, 1, 4)
-		for _, p := range precisions[target] {
-			for i := range 3 {
-				t.Run(fmt.Sprintf("tile %d%s", i, p.Precision), func(t *testing.T) {
-					devicetest.RunCases(t, with(func(m *machine) {
-						m.precision = p.Precision
-						m.convTile = func(p kernels.Precision, op string, k, rows, steps, cols int) kernels.Tile {
-							return kernels.ConvTiles(p, op, k, rows, steps, cols)[i]
-						}
-						m.weightTile = func(p kernels.Precision, k, rows, cols, m int) kernels.Tile {
-							tiles := kernels.WeightTiles(p, k, rows, cols, m)
-							return tiles[min(i, len(tiles)-1)]
-						}
-					}), p.loosen(some), 1)
-				})
-			}
-		}
-		t.Run("wide mixes", func(t *testing.T) {
-			be, err := with(func(*machine) {})()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range []int{130, 257, 515} {
-				mixAgrees(t, be, c, 37)
-			}
-		})
-		report(t, target, figures)
-	})
+// parsed holds the modules of a target by family: parsing the largest takes a while, and several tests want them.
+var parsed = map[kernels.Target]func() (map[string]*ptx.Module, error){
+	kernels.Compute70: sync.OnceValues(func() (map[string]*ptx.Module, error) { return parse(kernels.Compute70) }),
+	kernels.Compute80: sync.OnceValues(func() (map[string]*ptx.Module, error) { return parse(kernels.Compute80) }),
 }
 
-// tileCase are cases with rows and columns beyond the small tiles, or a sum that is shared out.
-var tileCase = regexp.MustCompile(`17->33 k3|64->48 k1`)
-
-// rounding is what a precision does to factors: to nearest, so that an error is at most unit of the factor.
-type rounding struct {
-	kernels.Precision
-	unit float64
-}
-
-var precisions = map[kernels.Target][]rounding{
-	kernels.Compute70: {{kernels.FP32, 0}},
-	kernels.Compute80: {{kernels.FP32, 0}, {kernels.TF32, 0x1p-11}, {kernels.BF16, 0x1p-8}},
-}
-
-// loosen gives cases the tolerance of their factors' rounding.
-func (p rounding) loosen(cases []devicetest.Case) []devicetest.Case {
-	if p.unit == 0 {
-		return cases
-	}
-	cases = slices.Clone(cases)
-	for i := range cases {
-		cases[i].Tol = devicetest.Tol{RMS: 4 * p.unit, Abs: 4 * p.unit, Why: "two roundings of at most a unit, most of them less, in each " +
-			"term of a sum whose terms cancel to their root mean square: an error above 4 units of that is many standard deviations"}
-	}
-	return cases
-}
-
-// sameCode says whether two targets' modules differ in nothing but their names.
-func sameCode(t *testing.T, a, b kernels.Target) bool {
-	for _, k := range kernels.Table(a) {
-		x, err1 := kernels.Module(k.Family, a)
-		y, err2 := kernels.Module(k.Family, b)
-		if err1 != nil || err2 != nil {
-			t.Fatal(err1, err2)
-		}
-		_, x, _ = strings.Cut(x, ".target sm_"+string(a))
-		_, y, _ = strings.Cut(y, ".target sm_"+string(b))
-		if x != y {
-			return false
-		}
-	}
-	return true
-}
-
-// mixAgrees holds MixForward and MixBackward of c channels to the reference: the table's cases end at 128.
-func mixAgrees(t *testing.T, be device.Backend, c, m int) {
-	r := rand.New(rand.NewPCG(uint64(c), uint64(m)))
-	operands := [][]float32{random(r, c*c), random(r, c), random(r, c*m), random(r, c*m), random(r, c*c)}
-	var results [2][][]float32
-	for i, be := range []device.Backend{be, devicetest.Reference()} {
-		var b []device.Buffer
-		for _, v := range operands {
-			buf, err := be.Alloc(len(v))
-			if err != nil {
-				t.Fatal(err)
-			}
-			be.Upload(buf, v)
-			b = append(b, buf)
-		}
-		be.MixForward(c, m, b[0], b[1], b[2])
-		be.MixBackward(c, m, b[0], b[2], b[3], b[4])
-		for _, buf := range b {
-			v := make([]float32, buf.Len())
-			if err := be.Download(v, buf); err != nil {
-				t.Fatal(err)
-			}
-			results[i] = append(results[i], v)
-		}
-	}
-	for i, want := range results[1] {
-		scale, worst := 0.0, 0.0
-		for j, w := range want {
-			scale = max(scale, math.Abs(float64(w)))
-			worst = max(worst, math.Abs(float64(w)-float64(results[0][i][j])))
-		}
-		if worst > 1e-5*scale { // sums of c products; da is a sum of m products of such sums
-			t.Errorf("%d channels: operand %d is off by %g of %g", c, i, worst, scale)
-		}
-	}
-}
-
-func random(r *rand.Rand, n int) []float32 {
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = float32(r.NormFloat64())
-	}
-	return v
-}
-
-// report fails for kernels that never ran, and for those of much shared memory whose accesses meet in a bank; and it prints the
-// figures of all.
-func report(t *testing.T, target kernels.Target, figures map[string]*ptx.Stats) {
-	for _, k := range kernels.Table(target) {
-		f := figures[k.Name]
-		if f == nil || f.Instructions == 0 {
-			t.Errorf("%s never ran", k.Name)
+func parse(t kernels.Target) (map[string]*ptx.Module, error) {
+	modules := map[string]*ptx.Module{}
+	for _, k := range kernels.Table(t) {
+		if modules[k.Family] != nil {
 			continue
 		}
-		switch k.Family {
-		case "conv", "tensor", "mix", "shape":
-			if f.BankConflicts > 0 {
-				t.Errorf("%s: %d bank conflicts", k.Name, f.BankConflicts)
+		text, err := kernels.Module(k.Family, t)
+		if err != nil {
+			return nil, err
+		}
+		if modules[k.Family], err = ptx.Parse(k.Family+"_"+string(t)+".ptx", text); err != nil {
+			return nil, err
+		}
+	}
+	return modules, nil
+}
+
+// targets runs a test on the PTX of each target.
+func targets(t *testing.T, f func(t *testing.T, target kernels.Target)) {
+	for _, target := range []kernels.Target{kernels.Compute70, kernels.Compute80} {
+		t.Run("compute_"+string(target), func(t *testing.T) { f(t, target) })
+	}
+}
+
+var include = regexp.MustCompile(`(?m)^#include "(\w+\.cuh)"$`)
+
+// withHeaders are a source and the headers that it includes, by itself or by another, those in order of name.
+func withHeaders(t *testing.T, cu string) []string {
+	files := []string{cu}
+	for i := 0; i < len(files); i++ {
+		b, err := os.ReadFile(files[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range include.FindAllStringSubmatch(string(b), -1) {
+			if !slices.Contains(files, m[1]) {
+				files = append(files, m[1])
 			}
 		}
-		t.Logf("%-28s %12d lane instructions  bytes asked / bytes moved %.2f  bank conflicts %d in %d accesses", k.Name, f.LaneInstructions,
-			float64(f.GlobalBytes)/float64(32*max(1, f.GlobalSectors)), f.BankConflicts, f.SharedAccesses)
 	}
+	slices.Sort(files[1:])
+	return files
 }
 
 // TestSourceIsCompiled: each PTX names the hash of the source that it was compiled from, and the compiler.
@@ -197,14 +71,10 @@ func TestSourceIsCompiled(t *testing.T) {
 	if err != nil || len(sources) == 0 {
 		t.Fatal(sources, err)
 	}
-	headers, err := filepath.Glob("*.cuh")
-	if err != nil {
-		t.Fatal(err)
-	}
 	targets(t, func(t *testing.T, target kernels.Target) {
 		for _, cu := range sources {
 			h := sha256.New()
-			for _, f := range append([]string{cu}, headers...) {
+			for _, f := range withHeaders(t, cu) {
 				b, err := os.ReadFile(f)
 				if err != nil {
 					t.Fatal(err)

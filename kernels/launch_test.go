@@ -4,10 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"cuflow/device"
-	"cuflow/device/devicetest"
 	"cuflow/kernels"
-	"cuflow/kernels/ptx"
 )
 
 // TestShapesCover: whatever the sizes, each column, sample and step belongs to exactly one block, and starts on a 16-byte
@@ -52,51 +49,4 @@ func TestShapesCover(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestMemoryTraffic runs shapes that models have, whose rows start on 16-byte boundaries: warps then ask for whole sectors of 32
-// bytes, and banks of shared memory do not conflict.
-func TestMemoryTraffic(t *testing.T) {
-	var cases []devicetest.Case
-	for _, c := range devicetest.Cases() {
-		conv := strings.HasPrefix(c.Method, "Conv")
-		switch {
-		case !c.Bench || strings.Contains(c.Name, "n=262145"): // an odd length: rows off the boundary
-		case strings.HasPrefix(c.Method, "Mix") || strings.HasPrefix(c.Method, "LU"):
-		case conv && !strings.Contains(c.Name, "n64 4x4"): // the smallest: the rest are millions of instructions
-		default:
-			cases = append(cases, c)
-		}
-	}
-	figures := map[string]*ptx.Stats{}
-	devicetest.RunCases(t, func() (device.Backend, error) {
-		m, err := open(kernels.Compute80)
-		if err == nil {
-			m.stats = figures
-		}
-		return m, err
-	}, cases)
-	for _, k := range kernels.Table(kernels.Compute80) {
-		f := figures[k.Name]
-		if f == nil {
-			continue
-		}
-		filled := float64(f.GlobalBytes) / float64(32*f.GlobalSectors) // above 1 where lanes read the same word
-		t.Logf("%-28s bytes asked / bytes moved %.2f, bank conflicts %d", k.Name, filled, f.BankConflicts)
-		least := 0.9
-		if l, ok := unfilled[k.Name]; ok {
-			least = l
-		}
-		if filled < least || f.BankConflicts > 0 {
-			t.Errorf("%s: want at least %.2f and no conflict", k.Name, least)
-		}
-	}
-}
-
-// unfilled are the kernels that leave sectors unfilled, and how far they may.
-var unfilled = map[string]float64{
-	// A warp adds up the few parts of a row: a handful of words in all.
-	"row_sums": 0.3, "row_mean": 0.3, "actnorm_init": 0.15, "class_sums": 0.4,
-	// A tap shifts a row by a pixel, off the sector's boundary. What is asked twice comes from the cache.
-	"conv_forward3_flat": 0.7, "conv_forward3_strip": 0.7, "conv_data3_flat": 0.7, "conv_data3_strip": 0.7,
 }

@@ -25,7 +25,7 @@ TARGETS = {"70": ["sm_70", "sm_75"], "80": ["sm_80", "sm_86", "sm_89", "sm_90", 
 ONLY = {"tensor": ["80"]}
 
 # Bytes of dynamic shared memory at most, for the occupancy. The launch table has the sizes by shape.
-DYNAMIC = {"lu_invert": 16384, "mix_64": 41984, "mix_32": 41984, "mix_16": 41984, "mix_8": 41984}
+DYNAMIC = {"lu_invert": 16384, "mix_64": 41984, "mix_32": 41984, "mix_16": 41984, "mix_8": 41984, "mixture_place_full": 16384}
 
 # Kernels that may use local memory, and why.
 LOCAL = {}
@@ -43,9 +43,15 @@ CHIPS = {
 
 
 def source_hash(cu):
-    """SHA-256 of the .cu and of every .cuh in order of name: what kernels_test.go computes too."""
+    """SHA-256 of the .cu and then of every .cuh that it includes, by itself or by another, in order of name: what kernels_test.go computes too."""
+    headers, new = set(), {cu}
+    while new:
+        text = new.pop().read_text()
+        found = {KERNELS / name for name in re.findall(r'^#include "(\w+\.cuh)"$', text, re.M)} - headers
+        headers |= found
+        new |= found
     h = hashlib.sha256(cu.read_bytes())
-    for header in sorted(KERNELS.glob("*.cuh")):
+    for header in sorted(headers):
         h.update(header.read_bytes())
     return h.hexdigest()
 
@@ -111,7 +117,11 @@ def main():
     parser.add_argument("families", nargs="*", help="names of .cu files, without the ending; all by default")
     args = parser.parse_args()
 
-    sources = [cu for cu in sorted(KERNELS.glob("*.cu")) if not args.families or cu.stem in args.families]
+    sources = sorted(KERNELS.glob("*.cu"))
+    if unknown := sorted(set(args.families) - {cu.stem for cu in sources}):
+        sys.exit(f"scripts/kernels: no source kernels/{unknown[0]}.cu; there are {' '.join(cu.stem for cu in sources)}")
+    if args.families:
+        sources = [cu for cu in sources if cu.stem in args.families]
     faults, jobs = [], []
     for cu in sources:
         for target in ONLY.get(cu.stem, TARGETS):

@@ -96,7 +96,7 @@ func TestStepOfEveryModeAddsUpAndAllocatesNothing(t *testing.T) {
 	for _, name := range []string{"cpu:generic", "cpu"} {
 		for _, mode := range []flowgpu.Mode{flowgpu.Stash, flowgpu.Recompute, flowgpu.Reversible} {
 			t.Run(name+"/"+string(mode), func(t *testing.T) {
-				be, err := openDevice(name)
+				be, err := openDevice(device.Choice{Name: name})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -179,7 +179,7 @@ func TestStepThatDivergesIsNotTimed(t *testing.T) {
 
 // The plan of `bench memory` must be what a real device gives.
 func TestMemoryPlanIsWhatTrainingHolds(t *testing.T) {
-	be, err := openDevice("cpu:generic")
+	be, err := openDevice(device.Choice{Name: "cpu:generic"})
 	if err != nil {
 		t.Fatal(err)
 	}

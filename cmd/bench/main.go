@@ -44,7 +44,7 @@ func execute(args []string, stdout, stderr io.Writer) error {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(stepCommand(), memoryCommand(), opsCommand(), peakCommand(), devicesCommand())
+	root.AddCommand(stepCommand(), memoryCommand(), opsCommand(), accuracyCommand(), peakCommand(), devicesCommand())
 	root.InitDefaultHelpCmd()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -85,15 +85,29 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// openDevice opens what --device names.
-func openDevice(name string) (device.Backend, error) {
-	be, err := device.Open(name, func(name string) (device.Backend, error) {
-		b, err := cpufallback.New(name)
-		if err != nil {
-			return nil, err // not a nil *Backend in an interface
-		}
-		return b, nil
-	})
+// deviceFlags say what computes.
+type deviceFlags struct {
+	choice device.Choice
+	graph  string
+}
+
+func (f *deviceFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.choice.Name, "device", "auto", "auto, cpu or a `name` that bench devices lists")
+	c.Flags().StringVar(&f.choice.Precision, "precision", "", "of the networks on a GPU: fp32, tf32 or bf16 (default: tf32 where there is, else fp32)")
+	c.Flags().StringVar(&f.graph, "graph", "on", "on, or off: enqueue a GPU's steps op by op instead of as one recorded graph")
+}
+
+// open opens what the flags ask for.
+func (f *deviceFlags) open() (device.Backend, error) {
+	if f.graph != "on" && f.graph != "off" {
+		return nil, usagef("--graph is %q: use on or off", f.graph)
+	}
+	f.choice.NoGraph = f.graph == "off"
+	return openDevice(f.choice)
+}
+
+func openDevice(c device.Choice) (device.Backend, error) {
+	be, err := cpufallback.Open(c)
 	if err != nil {
 		return nil, train.UsageError{Err: err}
 	}

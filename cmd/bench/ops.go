@@ -14,8 +14,8 @@ import (
 )
 
 type opsFlags struct {
+	deviceFlags
 	match   string
-	device  string
 	seconds float64
 	json    bool
 }
@@ -31,7 +31,7 @@ both; an operand that stays in a cache may so exceed what memory gives.`,
 		RunE: func(c *cobra.Command, _ []string) error { return runOps(c.OutOrStdout(), f) },
 	}
 	c.Flags().StringVar(&f.match, "match", "", "only operations whose name matches this regular `expression`")
-	c.Flags().StringVar(&f.device, "device", "auto", "auto, cpu or a `name` that bench devices lists")
+	f.deviceFlags.add(c)
 	c.Flags().Float64Var(&f.seconds, "seconds", 0.1, "measure each operation for at least this long")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object a line")
 	return c
@@ -59,7 +59,7 @@ func runOps(out io.Writer, f opsFlags) error {
 	if err != nil {
 		return err
 	}
-	be, err := openDevice(f.device)
+	be, err := f.open()
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ const (
 
 type stepFlags struct {
 	workloadFlags
-	memory  string
-	device  string
+	memory string
+	deviceFlags
 	seconds float64
 	json    bool
 }
@@ -45,7 +45,7 @@ fused multiply-adds that the same device did in the same run.`,
 	}
 	f.workloadFlags.add(c)
 	c.Flags().StringVar(&f.memory, "memory", "", "`mode`: stash, recompute or reversible (default: the preset's)")
-	c.Flags().StringVar(&f.device, "device", "auto", "auto, cpu or a `name` that bench devices lists")
+	f.deviceFlags.add(c)
 	c.Flags().Float64Var(&f.seconds, "seconds", 8, "measure for at least this long")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	return c
@@ -65,7 +65,7 @@ func runStep(out io.Writer, f stepFlags) error {
 	if err != nil {
 		return err
 	}
-	be, err := openDevice(f.device)
+	be, err := f.open()
 	if err != nil {
 		return err
 	}

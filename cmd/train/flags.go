@@ -28,6 +28,26 @@ func (o optimizerFlag) Set(s string) error {
 	return nil
 }
 
+// graphFlag is on, or off where no step is to be recorded.
+type graphFlag struct{ off *bool }
+
+func (g graphFlag) Type() string { return "string" }
+
+func (g graphFlag) String() string {
+	if g.off != nil && *g.off {
+		return "off"
+	}
+	return "on"
+}
+
+func (g graphFlag) Set(s string) error {
+	if s != "on" && s != "off" {
+		return fmt.Errorf("use on or off")
+	}
+	*g.off = s == "off"
+	return nil
+}
+
 // sizeFlag is the images' height and width: 32, or 48x64.
 type sizeFlag struct{ c *train.Config }
 

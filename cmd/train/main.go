@@ -57,15 +57,9 @@ func environment(stdout, stderr io.Writer) train.Env {
 	return train.Env{Open: openDevice, Out: stdout, Notes: stderr, Terminal: isFile && term.IsTerminal(int(f.Fd()))}
 }
 
-// openDevice opens what --device names.
-func openDevice(name string) (device.Backend, error) {
-	be, err := device.Open(name, func(name string) (device.Backend, error) {
-		b, err := cpufallback.New(name)
-		if err != nil {
-			return nil, err // not a nil *Backend in an interface
-		}
-		return b, nil
-	})
+// openDevice opens what --device, --precision and --graph ask for.
+func openDevice(c device.Choice) (device.Backend, error) {
+	be, err := cpufallback.Open(c)
 	if err != nil {
 		return nil, train.UsageError{Err: err}
 	}

@@ -56,6 +56,8 @@ func bind(f *pflag.FlagSet, c *train.Config) {
 	f.IntVar(&c.Shift, "shift", c.Shift, "move training images at random by up to so many pixels")
 	f.IntVar(&c.Workers, "workers", c.Workers, "images read at once (default: as the data needs)")
 	f.StringVar(&c.Device, "device", c.Device, "auto, cpu, or one that \"train devices\" lists")
+	f.StringVar(&c.Precision, "precision", c.Precision, "of the networks on a GPU: fp32, tf32 or bf16 (default: tf32 where there is, else fp32)")
+	f.Var(graphFlag{&c.NoGraph}, "graph", "on, or off: enqueue a GPU's steps op by op instead of as one recorded graph")
 	f.StringVar((*string)(&c.Memory), "memory", string(c.Memory), "stash, recompute or reversible: from fastest to smallest")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "of weights, order and noise")
 

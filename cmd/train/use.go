@@ -25,15 +25,19 @@ number of steps a cosine schedule is stretched to it.`,
 	f.Float64Var(&over.LR, "lr", 0, "learning rate (default: as before)")
 	f.Float32Var(&over.Adam.Clip, "clip", 0, "greatest global norm of the gradient of bits/dim (default: as before)")
 	f.StringVar(&over.Device, "device", "", "device (default: as before)")
+	f.StringVar(&over.Precision, "precision", "", "of the networks on a GPU: fp32, tf32 or bf16 (default: as before)")
+	f.Var(graphFlag{&over.NoGraph}, "graph", "on, or off: enqueue a GPU's steps op by op (default: as before)")
 	f.StringVar(&over.Data, "data", "", "folder of the data, if it has moved (default: as before)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		result, err := train.Resume(c.Context(), args[0], func(cfg *train.Config) {
 			for name, set := range map[string]func(){
-				"steps":  func() { cfg.Steps = over.Steps },
-				"lr":     func() { cfg.LR = over.LR },
-				"clip":   func() { cfg.Adam.Clip = over.Adam.Clip },
-				"device": func() { cfg.Device = over.Device },
-				"data":   func() { cfg.Data = over.Data },
+				"steps":     func() { cfg.Steps = over.Steps },
+				"lr":        func() { cfg.LR = over.LR },
+				"clip":      func() { cfg.Adam.Clip = over.Adam.Clip },
+				"device":    func() { cfg.Device = over.Device },
+				"precision": func() { cfg.Precision = over.Precision },
+				"graph":     func() { cfg.NoGraph = over.NoGraph },
+				"data":      func() { cfg.Data = over.Data },
 			} {
 				if f.Changed(name) {
 					set()
@@ -52,6 +56,7 @@ number of steps a cosine schedule is stretched to it.`,
 // useFlags say where a trained model is used.
 func useFlags(c *cobra.Command, u *train.Use) {
 	c.Flags().StringVar(&u.Device, "device", "", "device (default: the one of the run, or the best there is)")
+	c.Flags().StringVar(&u.Precision, "precision", "", "of the networks on a GPU: fp32, tf32 or bf16 (default: that of the run)")
 }
 
 // imageHelp is what every command that takes images says of them.

@@ -49,12 +49,17 @@ func RunCases(t *testing.T, open Open, some []Case, shifts ...int) {
 
 // SameBits runs the table on backends that must agree bit for bit: one backend on different numbers of cores.
 func SameBits(t *testing.T, first Open, others ...Open) {
+	SameBitsCases(t, cases(t), first, others...)
+}
+
+// SameBitsCases is SameBits on some of the table.
+func SameBitsCases(t *testing.T, some []Case, first Open, others ...Open) {
 	one := opened(t, first)
 	var rest []device.Backend
 	for _, o := range others {
 		rest = append(rest, opened(t, o))
 	}
-	for _, c := range cases(t) {
+	for _, c := range some {
 		t.Run(c.String(), func(t *testing.T) {
 			l := layOut(c, 0)
 			want, err := runOn(one, l)

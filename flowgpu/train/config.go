@@ -38,6 +38,9 @@ type Config struct {
 	Memory flowgpu.Mode `json:"memory"`
 	Device string       `json:"device"` // as opened, such as "cpu:avx2"
 
+	Precision string `json:"precision,omitempty"` // of a GPU's conditioners: "fp32", "tf32" or "bf16"; "": as suits the device
+	NoGraph   bool   `json:"no_graph,omitempty"`  // a GPU's steps are enqueued op by op
+
 	EvalEvery       int `json:"eval_every"`       // steps; 0: only at the end
 	EvalSamples     int `json:"eval_samples"`     // held-out images scored before the end; 0: all. At the end it is always all
 	SampleEvery     int `json:"sample_every"`     // steps; 0: only at the end
@@ -160,6 +163,11 @@ func (c *Config) UnmarshalJSON(text []byte) error {
 		c.Fit = pad
 	}
 	return nil
+}
+
+// choice is what the run computes on. say is told what device.Choice tells.
+func (c Config) choice(say func(string)) device.Choice {
+	return device.Choice{Name: c.Device, Precision: c.Precision, NoGraph: c.NoGraph, Say: say}
 }
 
 func temperatureOK(t float64) bool { return t >= 0 && t <= 10 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"cuflow/cpufallback"
 	"cuflow/flowgpu"
 	"cuflow/flowgpu/data"
 )
@@ -188,7 +189,7 @@ func TestBadFiles(t *testing.T) {
 	}
 	c.BadFiles = "skip"
 	var out bytes.Buffer
-	if _, err := Start(context.Background(), c, t.TempDir(), Env{Open: openCPU, Out: &out}); err != nil {
+	if _, err := Start(context.Background(), c, t.TempDir(), Env{Open: cpufallback.Open, Out: &out}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"note ", "left out: " + bad, "29 images to train on"} {

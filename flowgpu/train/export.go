@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cuflow/device"
 	"cuflow/flowgpu"
 	"cuflow/flowgpu/weights"
 )
@@ -99,7 +100,7 @@ func (s *saved) choose(which string) (string, error) {
 
 // weights downloads the model for a file.
 func (s *saved) weights(which string, env Env) (*weights.File, error) {
-	be, err := env.Open("cpu") // nothing is computed
+	be, err := env.Open(device.Choice{Name: "cpu"}) // nothing is computed
 	if err != nil {
 		return nil, err
 	}

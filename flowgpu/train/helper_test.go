@@ -29,11 +29,9 @@ func tiny(t *testing.T) Config {
 	return c
 }
 
-func openCPU(name string) (device.Backend, error) {
-	return device.Open(name, func(name string) (device.Backend, error) { return cpufallback.New(name) })
-}
+func openCPU(name string) (device.Backend, error) { return cpufallback.Open(device.Choice{Name: name}) }
 
-func quiet() Env { return Env{Open: openCPU, Out: &bytes.Buffer{}} }
+func quiet() Env { return Env{Open: cpufallback.Open, Out: &bytes.Buffer{}} }
 
 // start trains a new run into a new folder.
 func start(t *testing.T, c Config) string {

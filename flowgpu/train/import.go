@@ -168,7 +168,7 @@ func (c Config) imported(f *weights.File, name string, env Env) (*flowgpu.Checkp
 			return nil, fmt.Errorf("array %s holds %v at index %d: these weights are of no use", a.Name, a.Data[i], i)
 		}
 	}
-	be, err := env.Open("cpu") // nothing is computed
+	be, err := env.Open(device.Choice{Name: "cpu"}) // nothing is computed
 	if err != nil {
 		return nil, err
 	}

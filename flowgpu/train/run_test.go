@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"cuflow/cpufallback"
 	"cuflow/flowgpu/data"
 )
 
@@ -37,7 +38,7 @@ func TestTrainingLearns(t *testing.T) {
 func TestRunLeavesItsFiles(t *testing.T) {
 	var out bytes.Buffer
 	dir := filepath.Join(t.TempDir(), "a", "run")
-	r, err := Start(context.Background(), tiny(t), dir, Env{Open: openCPU, Out: &out})
+	r, err := Start(context.Background(), tiny(t), dir, Env{Open: cpufallback.Open, Out: &out})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,13 +13,13 @@ import (
 
 // Env is what a run needs from its surroundings.
 type Env struct {
-	Open     func(name string) (device.Backend, error) // a device by name
-	Out      io.Writer                                 // what people read
-	Notes    io.Writer                                 // what they should know about the data where Out is a result; nil: nowhere
-	Terminal bool                                      // Out is one, so that a progress bar can be drawn
+	Open     func(device.Choice) (device.Backend, error)
+	Out      io.Writer // what people read
+	Notes    io.Writer // what they should know about data and device where Out is a result; nil: nowhere
+	Terminal bool      // Out is one, so that a progress bar can be drawn
 }
 
-// note tells of the data beside a result.
+// note tells of the data or the device beside a result.
 func (e Env) note(text string) {
 	if e.Notes != nil {
 		fmt.Fprintln(e.Notes, "note:", text)
@@ -57,7 +57,7 @@ func (r *run) begin(ctx context.Context, env Env) error {
 		return err
 	}
 	r.cfg.Model.Classes = r.cfg.classes(train, test)
-	be, err := env.Open(r.cfg.Device)
+	be, err := env.Open(r.cfg.choice(r.show.note))
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (r *run) resume(ctx context.Context, s *saved, env Env) error {
 	if err != nil {
 		return fmt.Errorf("%w (the run's data may be given a new place with --data)", err)
 	}
-	be, err := env.Open(r.cfg.Device)
+	be, err := env.Open(r.cfg.choice(r.show.note))
 	if err != nil {
 		return fmt.Errorf("%w (the run was trained on %s; --device auto goes on with the best device here, and rounds differently)", err, s.Config.Device)
 	}

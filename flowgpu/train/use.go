@@ -11,8 +11,9 @@ import (
 
 // Use says where a trained model is to be used. Empty fields mean what the run was trained with.
 type Use struct {
-	Device string // where it is empty and the run's device is not here, the best that is
-	Data   string // what data.OpenWith takes
+	Device    string // where it is empty and the run's device is not here, the best that is
+	Precision string // as device.Choice has it
+	Data      string // what data.OpenWith takes
 }
 
 // Detail is what an evaluation is to tell beside the score.
@@ -79,7 +80,7 @@ func moved(err error) error {
 
 // with runs f on the averaged model, in batches of the run's size: the same bits as in training.
 func (s *saved) with(use Use, env Env, f func(*flowgpu.Model, *flowgpu.Evaluator) error) error {
-	be, err := s.device(use.Device, env)
+	be, err := s.device(use, env)
 	if err != nil {
 		return err
 	}
@@ -98,12 +99,17 @@ func (s *saved) with(use Use, env Env, f func(*flowgpu.Model, *flowgpu.Evaluator
 	return f(m, e)
 }
 
-func (s *saved) device(name string, env Env) (device.Backend, error) {
-	if name != "" {
-		return env.Open(name)
+// device opens what use asks for, or else the run's, or else the best there is.
+func (s *saved) device(use Use, env Env) (device.Backend, error) {
+	c := s.Config.choice(env.note)
+	if use.Device != "" {
+		return env.Open(device.Choice{Name: use.Device, Precision: use.Precision, Say: env.note})
 	}
-	if be, err := env.Open(s.Config.Device); err == nil {
+	if use.Precision != "" {
+		c.Precision = use.Precision
+	}
+	if be, err := env.Open(c); err == nil {
 		return be, nil
 	}
-	return env.Open("auto")
+	return env.Open(device.Choice{Name: "auto", Precision: use.Precision, Say: env.note})
 }

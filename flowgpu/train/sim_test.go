@@ -1,0 +1,140 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// small is a model of each architecture that the interpreter can train for 20 steps in seconds.
+func small(t *testing.T, preset string) Config {
+	p, err := Preset(preset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := p.Config
+	switch c.Model.Kind {
+	case "glow":
+		c.Model.Levels, c.Model.Steps, c.Model.Hidden = 2, 1, 8
+	case "realnvp":
+		c.Model.Levels, c.Model.Hidden, c.Model.Depth = 1, 2, 1
+	case "nice":
+		c.Model.Steps, c.Model.Hidden, c.Model.Depth = 2, 16, 1
+	}
+	c.Batch, c.Steps, c.Warmup, c.LogEvery = 8, 20, 4, 1
+	c.EvalEvery, c.SampleEvery, c.CheckpointEvery, c.Samples = 0, 0, 10, 4
+	c.Device, c.Precision = "cpu", "fp32"
+	return c
+}
+
+// losses are those of a run's steps, in bits/dim.
+func losses(t *testing.T, dir string) []float64 {
+	var all []float64
+	for _, text := range lines(t, dir) {
+		var l Line
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, l.BitsPerDim)
+	}
+	return all
+}
+
+// wantLosses checks that two runs saw the same losses but for rounding. Noise, order and start are the same on every device; what
+// differs is the order of sums, 1e-7 of a loss at first, and grows as training amplifies it: ten times at most in 20 steps here.
+func wantLosses(t *testing.T, got, want []float64) {
+	t.Helper()
+	if len(got) != 20 || len(want) != 20 {
+		t.Fatalf("%d and %d losses, want 20 of each", len(got), len(want))
+	}
+	for i := range want {
+		if d := math.Abs(got[i] - want[i]); !(d <= 2e-5*(1+math.Abs(want[i]))) {
+			t.Errorf("step %d: %.7f bits/dim, want %.7f", i+1, got[i], want[i])
+		}
+	}
+}
+
+// TestTrainOnTheInterpreter trains each architecture with the kernels that ship: the losses are those of the CPU, and a second run
+// has the same bits, whether its steps are recorded as a graph or not.
+func TestTrainOnTheInterpreter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the interpreter takes seconds for a run")
+	}
+	for _, preset := range []string{"glow-digits", "realnvp-digits", "nice-digits"} {
+		t.Run(preset, func(t *testing.T) {
+			c := small(t, preset)
+			cpu := start(t, c)
+			c.Device = "sim"
+			sim := start(t, c)
+			wantLosses(t, losses(t, sim), losses(t, cpu))
+
+			c.NoGraph = true
+			again := start(t, c)
+			a, b := losses(t, sim), losses(t, again)
+			for i := range a {
+				if a[i] != b[i] {
+					t.Fatalf("step %d of a second run, without a graph: %v, not %v", i+1, b[i], a[i])
+				}
+			}
+		})
+	}
+}
+
+// TestResumeOnAnotherDevice: a checkpoint of one device goes on on another.
+func TestResumeOnAnotherDevice(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the interpreter takes seconds for a run")
+	}
+	c := small(t, "glow-digits")
+	want := losses(t, start(t, c))
+	for _, devices := range [][2]string{{"cpu", "sim"}, {"sim", "cpu"}, {"sim", "sim:70"}} {
+		t.Run(devices[0]+" to "+devices[1], func(t *testing.T) {
+			c.Device, c.Steps = devices[0], 10
+			dir := start(t, c)
+			if _, err := Resume(context.Background(), dir, func(c *Config) { c.Device, c.Steps = devices[1], 20 }, quiet()); err != nil {
+				t.Fatal(err)
+			}
+			wantLosses(t, losses(t, dir), want)
+			if s := checkpoint(t, dir); !strings.HasPrefix(s.Config.Device, devices[1]) {
+				t.Errorf("the run ended on %s, want %s", s.Config.Device, devices[1])
+			}
+		})
+	}
+}
+
+// TestUseOnTheInterpreter: a run of the CPU is scored and sampled by the kernels, with the same outcome but for rounding.
+func TestUseOnTheInterpreter(t *testing.T) {
+	c := small(t, "glow-digits")
+	c.Steps = 2
+	dir := start(t, c)
+	var nats [2]float64
+	for i, device := range []string{"cpu", "sim"} {
+		e, err := Evaluate(context.Background(), dir, Detail{}, Use{Device: device, Precision: "fp32"}, quiet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nats[i] = e.BitsPerDim
+	}
+	if math.Abs(nats[0]-nats[1]) > 1e-5 {
+		t.Errorf("%v bits/dim on the CPU, %v on the interpreter", nats[0], nats[1])
+	}
+}
+
+// TestPrecisionIsForGPUs: what a device cannot do is said before anything is trained.
+func TestPrecisionIsForGPUs(t *testing.T) {
+	for _, x := range []struct{ device, precision, want string }{
+		{"cpu", "bf16", "--precision bf16 is for GPUs"},
+		{"sim:70", "tf32", "compute capability 8.0"},
+		{"sim", "fp8", `unknown precision "fp8"`},
+		{"sim:90", "", "unknown device"},
+		{"cuda:x", "", "cuda:0"},
+	} {
+		c := small(t, "glow-digits")
+		c.Device, c.Precision = x.device, x.precision
+		_, err := Start(context.Background(), c, filepath.Join(t.TempDir(), "run"), quiet())
+		wantError(t, err, false, x.want)
+	}
+}
