@@ -233,14 +233,6 @@ func (g *gpu) Free(b Buffer) {
 	}
 }
 
-func (g *gpu) Upload(dst Buffer, src []float32) {
-	fit(dst.n == len(src))
-	g.op = "Upload"
-	if g.err == nil && len(src) > 0 {
-		g.keep(g.d.CopyIn(dst.addr, bytesOf(src)))
-	}
-}
-
 func (g *gpu) Download(dst []float32, src Buffer) error {
 	fit(len(dst) == src.n)
 	g.op = "Download"

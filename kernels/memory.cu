@@ -43,3 +43,18 @@ KERNEL(256, 4) blend(i64 n, float rho, const float *x, float *y) {
         store(way, y + i, v, count);
     });
 }
+
+// widen: y[i] = x[i] of bytes, such as intensities; x is on a 4-byte boundary.
+KERNEL(256, 4) widen(i64 n, const unsigned char *x, float *y) {
+    flat(n, aligned(y), [&](auto way, i64 i, int count) {
+        Quad v;
+        if (count == 4) {
+            uchar4 u = *reinterpret_cast<const uchar4 *>(x + i);
+            v = {float(u.x), float(u.y), float(u.z), float(u.w)};
+        } else {
+#pragma unroll
+            for (int e = 0; e < 4; e++) v.v[e] = e < count ? x[i + e] : 0;
+        }
+        store(way, y + i, v, count);
+    });
+}

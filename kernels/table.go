@@ -17,7 +17,7 @@ func Table(t Target) []Kernel {
 		}
 	}
 	add("memory", "lfp", "fill")
-	add("memory", "lpp", "copy")
+	add("memory", "lpp", "copy", "widen")
 	add("memory", "lfpp", "axpy", "scale", "blend")
 
 	add("reduce", "lpp", "sum_parts", "sum_squares_parts")
