@@ -81,13 +81,16 @@ func (c Choice) overDriver(d Driver) (Backend, error) {
 		return nil, err
 	}
 	if c.NoGraph {
-		be = unrecorded{be}
+		be = unrecorded{be.(*gpu)}
 	}
 	return be, nil
 }
 
-// unrecorded hides that a Backend is a Recorder.
-type unrecorded struct{ Backend }
+// unrecorded hides that a Backend is a Recorder, and nothing else.
+type unrecorded struct{ *gpu }
+
+// Record hides the method of that name under one that no Recorder has.
+func (unrecorded) Record() {}
 
 // Found is one device that was looked for.
 type Found struct {

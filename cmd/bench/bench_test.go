@@ -288,6 +288,70 @@ func TestOpsCommand(t *testing.T) {
 	}
 }
 
+func TestTrafficCommand(t *testing.T) {
+	list := objects(t, must(t, "traffic", "--device", "cpu", "--mib", "1", "--seconds", "0", "--json"))
+	if len(list) < 20 || list[0]["op"] != "copy" || field(t, list[0], "share_of_copy") != 1 {
+		t.Fatalf("%d rows, the first %v: want the copy first", len(list), list[0])
+	}
+	for _, o := range list {
+		if !near(field(t, o, "share_of_copy"), field(t, o, "gb_per_second")/field(t, list[0], "gb_per_second")) || field(t, o, "ms") <= 0 {
+			t.Error(o)
+		}
+	}
+	if text := must(t, "traffic", "--device", "cpu", "--mib", "1", "--seconds", "0"); strings.Count(text, "\n") != len(list)+3 {
+		t.Errorf("%d rows are\n%s", len(list), text)
+	}
+}
+
+func TestAccuracyCommand(t *testing.T) {
+	list := objects(t, must(t, "accuracy", "--device", "cpu:generic", "--json"))
+	copies := 0
+	for _, o := range list {
+		if field(t, o, "Max") < field(t, o, "RMS") || field(t, o, "Cases") < 1 {
+			t.Error(o)
+		}
+		if o["Op"] == "Copy" {
+			copies++
+			if field(t, o, "ULP") != 0 {
+				t.Errorf("a copy errs: %v", o)
+			}
+		}
+	}
+	if copies != 1 {
+		t.Errorf("%d rows of Copy in %d", copies, len(list))
+	}
+	if text := must(t, "accuracy", "--device", "cpu:generic"); strings.Count(text, "\n") != len(list)+1 {
+		t.Errorf("%d rows are\n%s", len(list), text)
+	}
+}
+
+func TestStepsOfTheInterpreterAreRecorded(t *testing.T) {
+	f := deviceFlags{choice: device.Choice{Name: "sim", Precision: "tf32"}, graph: "on"}
+	be, err := f.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer be.Close()
+	w := tiny(flowgpu.Stash)
+	w.batch = 1
+	r, err := timeSteps(be, w, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Recorded || r.Precision != "tf32" || r.TimedSteps != 2*stepsPerRead {
+		t.Errorf("%+v", r)
+	}
+	f.graph = "off"
+	plain, err := f.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	if _, records := plain.(device.Recorder); records {
+		t.Error("--graph off records")
+	}
+}
+
 func TestPeakOfADevice(t *testing.T) {
 	r, err := measurePeak("cpu:generic", 1, 1<<12, 0)
 	if err != nil {

@@ -55,6 +55,14 @@ func workers(be device.Backend) int {
 	return runtime.GOMAXPROCS(0)
 }
 
+// precision is how a GPU rounds the factors of its networks' products, "" for other devices.
+func precision(be device.Backend) string {
+	if g, ok := be.(interface{ Precision() string }); ok {
+		return g.Precision()
+	}
+	return ""
+}
+
 // fmaPeak measures the most arithmetic that the device does in a second, in GFLOP/s: fused multiply-adds on registers. It
 // is 0 for a device that cannot be measured so.
 func fmaPeak(be device.Backend) float64 {

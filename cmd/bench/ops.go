@@ -110,19 +110,19 @@ const (
 	leastSample = 200 * time.Microsecond
 )
 
-// timeOp takes the median of samples that are each as many runs as it takes to last leastSample.
-func timeOp(be device.Backend, row devicetest.Row, limit time.Duration) (opReport, error) {
-	runs := 1
+// timeRuns takes samples that are each as many runs as it takes to last leastSample.
+func timeRuns(be device.Backend, run func(), limit time.Duration) (t times, runs int, err error) {
+	runs = 1
 	sample := func() error {
 		for range runs {
-			row.Run()
+			run()
 		}
 		return be.Sync()
 	}
 	for {
 		start := time.Now()
 		if err := sample(); err != nil {
-			return opReport{}, fmt.Errorf("%s: %w", row.Name, err)
+			return nil, 0, err
 		}
 		// The first sample warms up: it is never the one that decides.
 		if d := time.Since(start); d >= leastSample && runs > 1 || runs >= mostRuns || d >= 10*leastSample {
@@ -130,7 +130,13 @@ func timeOp(be device.Backend, row devicetest.Row, limit time.Duration) (opRepor
 		}
 		runs *= 2
 	}
-	t, err := measure(make(times, 0, mostRuns), leastRuns, limit, sample)
+	t, err = measure(make(times, 0, mostRuns), leastRuns, limit, sample)
+	return t, runs, err
+}
+
+// timeOp is the median of such samples.
+func timeOp(be device.Backend, row devicetest.Row, limit time.Duration) (opReport, error) {
+	t, runs, err := timeRuns(be, row.Run, limit)
 	if err != nil {
 		return opReport{}, fmt.Errorf("%s: %w", row.Name, err)
 	}

@@ -88,6 +88,9 @@ type stepReport struct {
 	Batch   int          `json:"batch"`
 	Mode    flowgpu.Mode `json:"memory"`
 
+	Precision string `json:"precision,omitempty"` // of a GPU
+	Recorded  bool   `json:"graph,omitempty"`     // steps are replayed as one graph
+
 	WarmUp     int     `json:"warmup_steps"`
 	TimedSteps int     `json:"timed_steps"`
 	Seconds    float64 `json:"timed_seconds"`
@@ -121,7 +124,11 @@ func bytesOf(m flowgpu.Memory) memoryBytes {
 	return memoryBytes{m.Total(), m.Parameters, m.Optimiser, m.Activations}
 }
 
-// timeSteps trains on one batch of random images and times each step from before its upload until its loss has come back.
+// stepsPerRead is how many steps a GPU takes between two looks at their losses, as in training: the host enqueues ahead.
+const stepsPerRead = 16
+
+// timeSteps trains on one batch of random images and times steps from before their upload until their losses have come back: one
+// at a time on a CPU, stepsPerRead elsewhere.
 func timeSteps(be device.Backend, w workload, limit time.Duration) (*stepReport, error) {
 	m, err := flowgpu.New(be, w.model)
 	if err != nil {
@@ -135,14 +142,22 @@ func timeSteps(be device.Backend, w workload, limit time.Duration) (*stepReport,
 	defer s.Close()
 
 	x := randomImages(w.model, w.batch)
-	step := func() error {
-		s.Step(x, learningRate)
+	group, warmUp, least := 1, warmUpSteps, leastSteps
+	if precision(be) != "" {
+		group, warmUp, least = stepsPerRead, 1, 2
+	}
+	steps := func() error {
+		for range group {
+			s.Step(x, learningRate)
+		}
 		records, err := s.Read()
 		if err != nil {
 			return err
 		}
-		if loss := records[0].Loss; math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return fmt.Errorf("the loss of step %d is %v: such steps are not worth timing", records[0].Step, loss)
+		for _, r := range records {
+			if math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
+				return fmt.Errorf("the loss of step %d is %v: such steps are not worth timing", r.Step, r.Loss)
+			}
 		}
 		return nil
 	}
@@ -150,28 +165,31 @@ func timeSteps(be device.Backend, w workload, limit time.Duration) (*stepReport,
 	// A collection now leaves none for the timed steps, which make no garbage.
 	runtime.GC()
 	s.Initialise(x)
-	for range warmUpSteps {
-		if err := step(); err != nil {
+	for range warmUp {
+		if err := steps(); err != nil {
 			return nil, err
 		}
 	}
 	peak := fmaPeak(be)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	t, err := measure(room, leastSteps, limit, step)
+	t, err := measure(room, least, limit, steps)
 	if err != nil {
 		return nil, err
 	}
 	runtime.ReadMemStats(&after)
 	peak = max(peak, fmaPeak(be))
 
-	n := uint64(len(t))
-	gflops := perNanosecond(s.Flops(), t.median())
+	n := uint64(len(t) * group)
+	ms := func(d time.Duration) float64 { return milliseconds(d) / float64(group) }
+	gflops := perNanosecond(int64(group)*s.Flops(), t.median())
+	recorded, _ := s.Recorded()
 	return &stepReport{
-		Preset: w.name, Device: be.Name(), Workers: workers(be), Batch: w.batch, Mode: w.mode,
-		WarmUp: warmUpSteps, TimedSteps: len(t), Seconds: t.sum().Seconds(),
-		Median: milliseconds(t.median()), Min: milliseconds(t[0]), P95: milliseconds(t.p95()),
-		ImagesPerSecond: float64(w.batch) / t.median().Seconds(),
+		Preset: w.name, Device: be.Name(), Workers: workers(be), Batch: w.batch, Mode: w.mode, Precision: precision(be),
+		Recorded: recorded,
+		WarmUp:   warmUp * group, TimedSteps: len(t) * group, Seconds: t.sum().Seconds(),
+		Median: ms(t.median()), Min: ms(t[0]), P95: ms(t.p95()),
+		ImagesPerSecond: float64(group*w.batch) / t.median().Seconds(),
 		StepFlops:       s.Flops(), GFLOPS: gflops, PeakGFLOPS: peak, PeakShare: share(gflops, peak),
 		memoryBytes:   bytesOf(s.Memory()),
 		AllocsPerStep: (after.Mallocs - before.Mallocs) / n, AllocBytesPerStep: (after.TotalAlloc - before.TotalAlloc) / n,
@@ -196,6 +214,12 @@ func (r *stepReport) write(out io.Writer) error {
 	on := r.Device
 	if r.Workers > 0 {
 		on += fmt.Sprintf(" on %d cores", r.Workers)
+	}
+	if r.Precision != "" {
+		on += " in " + r.Precision
+	}
+	if r.Recorded {
+		on += ", one graph a step"
 	}
 	peak := ""
 	if r.PeakShare != nil {
