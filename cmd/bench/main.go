@@ -44,7 +44,7 @@ func execute(args []string, stdout, stderr io.Writer) error {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(stepCommand(), memoryCommand(), opsCommand(), accuracyCommand(), trafficCommand(), peakCommand(), devicesCommand())
+	root.AddCommand(stepCommand(), memoryCommand(), opsCommand(), accuracyCommand(), trafficCommand(), reportCommand(), peakCommand(), devicesCommand())
 	root.InitDefaultHelpCmd()
 	root.SetArgs(args)
 	root.SetOut(stdout)
