@@ -3,19 +3,22 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 )
 
-// openCUDA opens a GPU by its number. say, where it is not nil, is told what takes long.
-func openCUDA(n int, say func(string)) (Driver, error) { return nil, errNoCUDA() }
+// NewCUDA says why there is no GPU in this build.
+func NewCUDA(int, CUDAConfig) (Driver, error) { return nil, errNoCUDA() }
 
-// probeCUDA lists the GPUs, or says why there is none.
-func probeCUDA() []Found { return []Found{{Name: "cuda", Why: errNoCUDA().Error()}} }
+// CUDADevices says why there is no GPU in this build.
+func CUDADevices() ([]CUDADevice, error) { return nil, errNoCUDA() }
+
+func countCUDA() (int, error) { return 0, errNoCUDA() }
 
 func errNoCUDA() error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("GPUs are driven on Linux only, this is %s", runtime.GOOS)
 	}
-	return fmt.Errorf("this build has no CUDA driver: build it with a C compiler by scripts/setup")
+	return errors.New("this build has no CUDA driver: scripts/setup builds one where there is a C compiler")
 }

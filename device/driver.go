@@ -22,6 +22,10 @@ type Driver interface {
 	CopyIn(dst uint64, src []byte) error
 	// CopyOut waits for all work and copies to the host.
 	CopyOut(dst []byte, src uint64) error
+	// Fetch enqueues a copy to the host of what the work so far leaves in memory. One is open at a time.
+	Fetch(src uint64, bytes int) error
+	// Fetched waits for the copy of the last Fetch, but not for work that was enqueued after it.
+	Fetched(dst []byte) error
 	// Stage copies src to memory of the driver's own, beside the work that is enqueued already rather than after it; what is
 	// launched from now on waits for the copy. The memory is the caller's to read in the work that it enqueues before the
 	// next Stage. src may be reused when Stage returns.

@@ -35,7 +35,7 @@ func Open(c Choice, cpu func(name string) (Backend, error)) (Backend, error) {
 		if which != "" {
 			break
 		}
-		d, why := openCUDA(0, c.Say)
+		d, why := openCUDA(-1, c.Say)
 		if why != nil {
 			c.say("no GPU: %v; the CPU computes", why)
 			return openCPU(Choice{Name: "cpu", Precision: c.Precision}, cpu)

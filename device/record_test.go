@@ -219,6 +219,8 @@ func (*idle) Load(_, _ string, names []string) ([]device.Function, error) {
 func (*idle) Free(uint64) error            { return nil }
 func (*idle) CopyIn(uint64, []byte) error  { return nil }
 func (*idle) CopyOut([]byte, uint64) error { return nil }
+func (*idle) Fetch(uint64, int) error      { return nil }
+func (*idle) Fetched([]byte) error         { return nil }
 func (*idle) Stage([]byte) (uint64, error) { return 0, nil }
 func (*idle) Launch(*device.Launch) error  { return nil }
 func (*idle) Sync() error                  { return nil }

@@ -3,6 +3,7 @@ package device
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"cuflow/kernels"
 	"cuflow/kernels/ptx"
@@ -18,6 +19,7 @@ type Sim struct {
 	graph   *simGraph // being recorded
 	err     error     // of a launch: the device is lost
 	staged  [2]staging
+	fetched []byte
 	turn    int
 }
 
@@ -119,6 +121,22 @@ func (s *Sim) CopyOut(dst []byte, src uint64) error {
 		return err
 	}
 	return s.mem.CopyOut(dst, src)
+}
+
+func (s *Sim) Fetch(src uint64, bytes int) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	s.fetched = slices.Grow(s.fetched[:0], bytes)[:bytes]
+	return s.mem.CopyOut(s.fetched, src)
+}
+
+func (s *Sim) Fetched(dst []byte) error {
+	if len(dst) != len(s.fetched) {
+		return fmt.Errorf("%d bytes were fetched, not %d", len(s.fetched), len(dst))
+	}
+	copy(dst, s.fetched)
+	return s.ready()
 }
 
 // Poison makes memory as it was before it was first written.
