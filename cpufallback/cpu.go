@@ -21,6 +21,9 @@ type Backend struct {
 
 	elem   elemTasks
 	conv   convTasks
+	cdf    cdfTasks
+	curves curveTasks
+	masked maskedTasks
 	mapped mappings
 }
 

@@ -21,10 +21,19 @@ type elemTasks struct {
 	checker  checkerTask
 	class    classTask
 
+	maps      mapTask
+	planar    planarTask
+	radial    radialTask
+	sylvester sylvesterTask
+	mixture   mixtureTask
+
 	partial []float64    // sums of pieces, until they are added in order
 	tiles   []float32    // one pair of tiles per worker
 	coef    [][4]float32 // what an op's parameters come to, by row
 	table   []float32    // the same by class, a table per chunk
+
+	some      sparse    // of MixtureDiagonalBackward
+	weightsOf []float64 // of a mixture's components
 }
 
 const (

@@ -25,6 +25,13 @@ type Backend interface {
 	Train
 	Norm
 	Image
+	Cumulative
+	GMM
+	Elementwise
+	Planar
+	Sylvester
+	Curves
+	Autoregressive
 }
 
 // Memory moves and combines whole buffers.

@@ -41,13 +41,13 @@ func (g *gpu) ConvForward(s ConvShape, act Act, w, b, x, y Buffer) {
 	if act == ReLU {
 		finish = finishReLU
 	}
-	g.convolve("forward", s, s.Cout, s.Cin, finish, w, b, x, y)
+	g.convolve(g.precision, "forward", s, s.Cout, s.Cin, finish, w, b, x, y)
 }
 
 func (g *gpu) ConvBackwardData(s ConvShape, w, dy, dx Buffer) {
 	g.fitConv(s, s.Cin, s.Cout, w, Buffer{}, dy, dx)
 	g.begin("ConvBackwardData")
-	g.convolve("data", s, s.Cin, s.Cout, finishAdd, w, Buffer{}, dy, dx)
+	g.convolve(g.precision, "data", s, s.Cin, s.Cout, finishAdd, w, Buffer{}, dy, dx)
 }
 
 func (g *gpu) ConvBackwardAct(s ConvShape, act Act, w, dy, h Buffer) {
@@ -57,7 +57,7 @@ func (g *gpu) ConvBackwardAct(s ConvShape, act Act, w, dy, h Buffer) {
 	if act == ReLU {
 		finish = finishGate
 	}
-	g.convolve("data", s, s.Cin, s.Cout, finish, w, Buffer{}, dy, h)
+	g.convolve(g.precision, "data", s, s.Cin, s.Cout, finish, w, Buffer{}, dy, h)
 }
 
 func (g *gpu) fitConv(s ConvShape, rows, channels int, w, b, x, y Buffer) {
@@ -65,12 +65,16 @@ func (g *gpu) fitConv(s ConvShape, rows, channels int, w, b, x, y Buffer) {
 }
 
 // convolve makes rows channels of y from channels of x.
-func (g *gpu) convolve(op string, s ConvShape, rows, channels, finish int, w, b, x, y Buffer) {
+func (g *gpu) convolve(p kernels.Precision, op string, s ConvShape, rows, channels, finish int, w, b, x, y Buffer) {
 	m := s.M()
 	if m == 0 {
 		return
 	}
-	t := g.tile(tileKey{op, g.precision, s.K, rows, channels * s.K * s.K, m})
+	t := g.tile(tileKey{op, p, s.K, rows, channels * s.K * s.K, m})
+	if t.Folded {
+		g.fold(t, op, s, rows, channels, finish, w, b, x, y)
+		return
+	}
 	var part uint64
 	if t.Splits() > 1 {
 		part = g.part(t.Splits() * rows * m)
@@ -80,6 +84,22 @@ func (g *gpu) convolve(op string, s ConvShape, rows, channels, finish int, w, b,
 		shape, span, tiles := kernels.Rows(rows, m)
 		g.run("conv_finish", shape, num(rows), num(m), num(span), num(tiles), num(t.Splits()), num(finish), addr(part), ptr(b), ptr(y))
 	}
+}
+
+// fold computes a 3x3 convolution as a 1x1 convolution whose rows are (channel, tap), and adds up the taps.
+func (g *gpu) fold(t kernels.Tile, op string, s ConvShape, rows, channels, finish int, w, b, x, y Buffer) {
+	m := s.M()
+	weights, back := ptr(w), true // [channels][rows*9], as data takes them
+	if op == "forward" {
+		turned := g.part(w.n) // [rows*9][channels]
+		g.run("transpose", kernels.Transposes(rows, channels, 9), num(channels), num(9), ptr(w), addr(turned))
+		weights, back = addr(turned), false
+	}
+	part := g.part(t.Splits() * 9 * rows * m)
+	g.run(t.Kernel, t.Shape, num(9*rows), num(channels), num(m), num(s.H), num(s.W), num(t.Span), num(finishStore), weights, ptr(Buffer{}),
+		ptr(x), addr(part), addr(part))
+	shape, tiles := kernels.Pixels(rows, m)
+	g.run("conv_fold", shape, num(rows), num(m), num(s.H), num(s.W), num(tiles), num(t.Splits()), num(finish), flag(back), addr(part), ptr(b), ptr(y))
 }
 
 func (g *gpu) ConvBackwardWeight(s ConvShape, x, dy, dw, db Buffer) {
@@ -93,23 +113,22 @@ func (g *gpu) weight(p kernels.Precision, s ConvShape, x, dy, dw, db Buffer) {
 	if m == 0 {
 		return
 	}
-	rows, cols := s.Cout, s.Cin*s.K*s.K
+	rows, cols, finish := s.Cout, s.Cin*s.K*s.K, "weight_finish"
 	t := g.tile(tileKey{"weight", p, s.K, rows, cols, m})
+	if t.Turned {
+		rows, cols, finish = s.Cin, s.Cout*9, "turned_finish"
+	}
 	var part uint64
 	if t.Splits() > 1 {
-		part = g.part(t.Splits() * (rows*cols + rows))
+		part = g.part(t.Splits() * (rows*cols + s.Cout))
 	}
-	if p == kernels.FP32 {
-		g.run(t.Kernel, t.Shape, num(rows), num(cols), num(m), num(s.H), num(s.W), num(t.Span), ptr(x), ptr(dy), ptr(dw), ptr(db), addr(part))
+	if s.K == 3 {
+		g.run(t.Kernel, t.Shape, num(rows), num(cols), num(m), num(s.H), num(s.W), num(t.Span), flag(t.Turned), ptr(x), ptr(dy), ptr(dw), ptr(db), addr(part))
 	} else {
-		if !db.Nil() { // the tensor cores see dy rounded: its sums are taken apart
-			g.rowSums(rows, m, dy, db)
-			db = Buffer{}
-		}
-		g.run(t.Kernel, t.Shape, num(rows), num(cols), num(m), num(s.H), num(s.W), num(t.Span), ptr(x), ptr(dy), ptr(dw), addr(part))
+		g.run(t.Kernel, t.Shape, num(rows), num(cols), num(m), num(s.H), num(s.W), num(t.Span), ptr(x), ptr(dy), ptr(dw), ptr(db), addr(part))
 	}
 	if t.Splits() > 1 {
-		g.run("weight_finish", kernels.Items(rows*cols+db.n), num(rows), num(cols), num(t.Splits()), addr(part), ptr(dw), ptr(db))
+		g.run(finish, kernels.Items(rows*cols+db.n), num(rows), num(cols), num(t.Splits()), addr(part), ptr(dw), ptr(db))
 	}
 }
 
@@ -117,7 +136,7 @@ func (g *gpu) weight(p kernels.Precision, s ConvShape, x, dy, dw, db Buffer) {
 func (g *gpu) rowSums(rows, m int, x, out Buffer) {
 	s, span, tiles := kernels.Rows(rows, m)
 	sums := g.part(rows * tiles)
-	g.run("row_total", s, num(m), num(span), num(tiles), ptr(x), ptr(Buffer{}), addr(sums))
+	g.run("row_total", s, num(m), num(span), num(tiles), ptr(x), addr(sums))
 	g.run("row_sums", kernels.Warps(rows), num(rows), num(tiles), float(0), addr(sums), ptr(out))
 }
 

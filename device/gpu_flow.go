@@ -105,8 +105,7 @@ func (g *gpu) ActNormBackward(c, m int, logs, b, x, dx Buffer, dld float32, dlog
 	g.run("actnorm_backward", s, num(c), num(m), num(span), num(tiles), float(dld),
 		ptr(logs), ptr(b), ptr(x), ptr(dx), ptr(dlogs), ptr(db), addr(part))
 	if tiles > 1 {
-		g.run("row_sums", kernels.Warps(c), num(c), num(tiles), float(dld), addr(part), ptr(dlogs))
-		g.run("row_sums", kernels.Warps(c), num(c), num(tiles), float(0), addr(part+uint64(4*c*tiles)), ptr(db))
+		g.run("row_pairs", kernels.Warps(2*c), num(c), num(tiles), float(dld), addr(part), ptr(dlogs), ptr(db))
 	}
 }
 
@@ -116,17 +115,15 @@ func (g *gpu) ActNormInit(c, m int, x, logs, b Buffer) {
 	if m == 0 {
 		return
 	}
-	g.means(c, m, x, Buffer{}, "row_mean", ptr(b))
-	g.means(c, m, x, b, "actnorm_init", ptr(logs), ptr(b))
+	g.moments("actnorm_init", c, m, x, logs, b)
 }
 
-// means leaves the mean of each row of x, or of its squares about another mean, to a second kernel that writes out.
-func (g *gpu) means(c, m int, x, about Buffer, finish string, out ...arg) {
+// moments leaves the mean and the variance of each row of x to a second kernel.
+func (g *gpu) moments(finish string, c, m int, x, out0, out1 Buffer) {
 	s, span, tiles := kernels.Rows(c, m)
-	part := g.part(c * tiles)
-	g.run("row_total", s, num(m), num(span), num(tiles), ptr(x), ptr(about), addr(part))
-	all := [6]arg{num(c), num(tiles), num(m), addr(part)}
-	g.run(finish, kernels.Warps(c), all[:4+copy(all[4:], out)]...)
+	part := g.part(2 * c * tiles)
+	g.run("row_parts", s, num(c), num(m), num(span), num(tiles), ptr(x), addr(part))
+	g.run(finish, kernels.Warps(c), num(c), num(m), num(span), num(tiles), ptr(x), addr(part), ptr(out0), ptr(out1))
 }
 
 func (g *gpu) Permute(c, m int, perm, x, y Buffer) {

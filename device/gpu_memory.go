@@ -45,6 +45,10 @@ func (g *gpu) sum(first string, a float32, x, out Buffer) {
 func (g *gpu) AddSum(a float32, v, out Buffer) {
 	g.begin("AddSum")
 	s := kernels.Parts(v.n)
+	if s.GridX == 1 { // short: each block adds up all of it
+		g.run("add_sum", kernels.Flat(out.n), num(v.n), num(out.n), float(a), ptr(v), ptr(out))
+		return
+	}
 	part := g.part(s.GridX)
 	g.run("sum_parts", s, num(v.n), ptr(v), addr(part))
 	g.run("add_sum", kernels.Flat(out.n), num(s.GridX), num(out.n), float(a), addr(part), ptr(out))

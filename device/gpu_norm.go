@@ -8,8 +8,7 @@ func (g *gpu) ChannelStats(c, m int, x, mean, variance Buffer) {
 	if m == 0 {
 		return
 	}
-	g.means(c, m, x, Buffer{}, "row_mean", ptr(mean))
-	g.means(c, m, x, mean, "row_mean", ptr(variance))
+	g.moments("channel_stats", c, m, x, mean, variance)
 }
 
 func (g *gpu) Blend(rho float32, x, y Buffer) {

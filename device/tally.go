@@ -89,3 +89,12 @@ func (t *Tally) ClassAffineBackward(_ Rows, _ int, label, l, b, x, dx Buffer, _ 
 
 func (t *Tally) Flatten(_ Rows, x, y Buffer)   { t.op() }
 func (t *Tally) Unflatten(_ Rows, x, y Buffer) { t.op() }
+
+func (t *Tally) CDF(_ Rows, _ Mixture, logits, means, logs, x, logdet Buffer)        { t.op() }
+func (t *Tally) CDFInverse(_ Rows, _ Mixture, logits, means, logs, x, logdet Buffer) { t.op() }
+func (t *Tally) CDFBackward(_ Rows, _ Mixture, l, mu, s, x, dx Buffer, _ float32, dl, dmu, ds Buffer) {
+	t.op()
+}
+func (t *Tally) BetaLogProb(_ Rows, a, b float32, x, logp Buffer)         { t.op() }
+func (t *Tally) BetaLogProbBackward(a, b, dlp float32, x, dx Buffer)      { t.op() }
+func (t *Tally) Beta(_ Rows, a, b, scale float32, _ Stream, at, x Buffer) { t.op() }

@@ -38,6 +38,11 @@ func (m *Model) namedParams() (all []namedParam) {
 			}
 		}
 	}
+	if m.prior != nil {
+		for _, p := range m.prior.Params() {
+			all = append(all, namedParam{priorName + "." + p.Name, p})
+		}
+	}
 	return all
 }
 

@@ -18,6 +18,7 @@ type block struct {
 type builder struct {
 	r       *rand.Rand // draws initial weights
 	blocks  []block
+	prior   Prior // the model's own, of the last level; nil: one without parameters
 	c, h, w int
 	level   int
 }
@@ -42,8 +43,8 @@ func (b *builder) split(split *Split) {
 	b.add(fmt.Sprintf("level%d.split", b.level), split)
 }
 
-func (b *builder) flatten() {
+func (b *builder) flatten(name string) {
 	layer := Flatten{b.c, b.h, b.w}
 	b.c, b.h, b.w = b.c*b.h*b.w, 1, 1
-	b.add("flatten", layer)
+	b.add(name, layer)
 }

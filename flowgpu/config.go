@@ -11,23 +11,37 @@ import (
 // Config describes a model completely: it is what New builds from and what a checkpoint stores. Fields that a kind of
 // model does not use are left at their zero value.
 type Config struct {
-	Kind        string `json:"kind"`              // "glow", "realnvp" or "nice"
+	Kind        string `json:"kind"`              // "glow", "realnvp", "nice", "realnvp-vector", "nsf", "maf", "iaf", "chain" or "gmm"
 	Channels    int    `json:"channels"`          // of the data
 	Height      int    `json:"height"`            // of the data
 	Width       int    `json:"width"`             // of the data
 	Intensities int    `json:"intensities"`       // whole-number values that a pixel takes, 0 .. Intensities-1; 0: real-valued data
 	Classes     int    `json:"classes,omitempty"` // glow: the prior depends on a class below this; 0: it does not
-	Seed        uint64 `json:"seed"`              // of initial weights, rotations and permutations
+	// Columns of vector data (Height and Width 1, Intensities 0), one for each of its Channels; none: x is the data.
+	Columns Columns `json:"columns,omitzero"`
+	Seed    uint64  `json:"seed"` // of initial weights, rotations and permutations
 
 	Levels int `json:"levels,omitempty"` // glow, realnvp: L scales
-	Steps  int `json:"steps"`            // glow: S flow steps per level; nice: couplings
+	Steps  int `json:"steps"`            // glow: S flow steps per level; nice, realnvp-vector: couplings
 	Hidden int `json:"hidden"`           // channels or units of the conditioners; realnvp: of the first scale, twice as many in each next
-	Depth  int `json:"depth,omitempty"`  // nice: hidden layers of a conditioner; realnvp: residual blocks
+	Depth  int `json:"depth,omitempty"`  // nice, realnvp-vector: hidden layers of a conditioner; realnvp: residual blocks
 
-	Coupling    string `json:"coupling,omitempty"`    // glow, realnvp: "sigmoid", "exp", "tanh" or "additive"
+	Coupling    string `json:"coupling,omitempty"`    // glow, realnvp, realnvp-vector: "sigmoid", "exp", "tanh" or "additive"
 	Permutation string `json:"permutation,omitempty"` // glow: "lu" (invertible 1x1 convolution), "reverse" or "shuffle"
-	Prior       string `json:"prior,omitempty"`       // "learned" (Gaussian, per channel of the last level), "standard" or "logistic"
-	Layout      string `json:"layout,omitempty"`      // realnvp: "notes" or "paper", see realnvp; nice: partition "evenodd" or "half"
+	Prior       string `json:"prior,omitempty"`       // "learned" (Gaussian, per channel of the last level), "standard", "logistic", "mixture" (of Gaussians, of the last level); chain: also "uniform", "beta", "beta(a,b)", see Base
+	Layout      string `json:"layout,omitempty"`      // realnvp: "notes" or "paper", see realnvp; nice, realnvp-vector: partition "evenodd" or "half"
+	Norm        string `json:"norm,omitempty"`        // realnvp-vector: after each coupling "actnorm", "batchnorm" or "none"
+
+	Curve string  `json:"curve,omitempty"` // nsf, maf, iaf: "rational", "quadratic" or "linear" splines, "logistics" or "affine"
+	Bins  int     `json:"bins,omitempty"`  // of a spline; "logistics": components
+	Bound float64 `json:"bound,omitempty"` // splines bend from -Bound to Bound
+	Net   string  `json:"net,omitempty"`   // nsf, maf, iaf: "residual" (Depth blocks of two layers) or "mlp" (Depth hidden layers)
+
+	Components int     `json:"components,omitempty"` // prior "mixture": K
+	Covariance string  `json:"covariance,omitempty"` // of each component: "diagonal" or "full"
+	Floor      float64 `json:"floor,omitempty"`      // least variance of a component, see NoiseFloor and RealFloor; of a gmm of images in intensities squared
+
+	Layers string `json:"layers,omitempty"` // chain: the layers in the order in which data meets them, see chain
 
 	Logit float64 `json:"logit,omitempty"` // alpha of logit(alpha + (1-alpha) x) before the flow; 0: the flow sees x-1/2
 }
@@ -35,17 +49,23 @@ type Config struct {
 // D is the dimensions of one sample.
 func (c Config) D() int { return c.Channels * c.Height * c.Width }
 
+// vectors says whether samples are vectors of real numbers, and no images.
+func (c Config) vectors() bool { return c.Height == 1 && c.Width == 1 && c.Intensities == 0 }
+
 // kind is what a kind of model has of its own.
 type kind struct {
 	defaults Config              // for what is left empty
 	choices  map[string][]string // allowed values by field
 	check    func(c Config) error
 	build    func(c Config, b *builder)
+	plain    bool // without conditioners, and so without Hidden
 }
 
 var laws = map[string]device.Law{
 	"sigmoid": device.SigmoidScale, "exp": device.ExpScale, "tanh": device.TanhScale, "additive": device.Additive,
 }
+
+var netNames, normNames = []string{"residual", "mlp"}, []string{"none", "actnorm", "batchnorm"}
 
 var lawNames = []string{"sigmoid", "exp", "tanh", "additive"}
 
@@ -55,20 +75,58 @@ func kindOf(name string) (kind, bool) {
 		return kind{
 			defaults: Config{Coupling: "sigmoid", Permutation: "lu", Prior: "learned"},
 			choices: map[string][]string{"coupling": lawNames, "permutation": {"lu", "reverse", "shuffle"},
-				"prior": {"learned", "standard"}},
+				"prior": {"learned", "standard", "mixture"}},
 			check: checkGlow, build: glow,
 		}, true
 	case "realnvp":
 		return kind{
 			defaults: Config{Coupling: "tanh", Prior: "standard", Layout: "notes"},
-			choices:  map[string][]string{"coupling": lawNames, "prior": {"learned", "standard"}, "layout": {"notes", "paper"}},
+			choices:  map[string][]string{"coupling": lawNames, "prior": {"learned", "standard", "mixture"}, "layout": {"notes", "paper"}},
 			check:    checkRealNVP, build: realnvp,
 		}, true
 	case "nice":
 		return kind{
 			defaults: Config{Prior: "logistic", Layout: "evenodd"},
-			choices:  map[string][]string{"prior": {"logistic", "standard"}, "layout": {"evenodd", "half"}},
+			choices:  map[string][]string{"prior": {"logistic", "standard", "mixture"}, "layout": {"evenodd", "half"}},
 			check:    checkNICE, build: nice,
+		}, true
+	case "realnvp-vector":
+		return kind{
+			defaults: Config{Coupling: "exp", Prior: "standard", Layout: "half", Norm: "none"},
+			choices: map[string][]string{"coupling": lawNames, "prior": {"standard", "learned", "logistic", "mixture"},
+				"layout": {"half", "evenodd"}, "norm": {"none", "actnorm", "batchnorm"}},
+			check: checkRealNVPVector, build: realnvpVector,
+		}, true
+	case "nsf":
+		return kind{
+			defaults: Config{Curve: "rational", Net: "residual", Permutation: "lu", Prior: "standard", Layout: "half", Norm: "none"},
+			choices: map[string][]string{"curve": curveNames, "net": netNames, "permutation": {"lu", "reverse", "shuffle", "natural"},
+				"prior": {"standard", "learned", "logistic", "mixture"}, "layout": {"half", "evenodd"}, "norm": normNames},
+			check: checkNSF, build: nsf,
+		}, true
+	case "maf":
+		return kind{
+			defaults: Config{Curve: "affine", Net: "mlp", Permutation: "reverse", Prior: "standard", Norm: "batchnorm"},
+			choices: map[string][]string{"curve": curveNames, "net": netNames, "permutation": {"reverse", "shuffle", "natural", "lu"},
+				"prior": {"standard", "learned", "logistic", "mixture"}, "norm": normNames},
+			check: checkMAF, build: maf,
+		}, true
+	case "iaf":
+		return kind{
+			defaults: Config{Curve: "affine", Net: "mlp", Permutation: "reverse", Prior: "standard", Norm: "none"},
+			choices: map[string][]string{"curve": curveNames, "net": netNames, "permutation": {"reverse", "shuffle", "natural", "lu"},
+				"prior": {"standard", "learned", "logistic", "mixture"}, "norm": normNames},
+			check: checkMAF, build: iaf,
+		}, true
+	case "chain":
+		return kind{
+			defaults: Config{Prior: "standard"}, choices: map[string][]string{"prior": {"standard", "logistic", "uniform", "beta"}},
+			check: checkChain, build: chain, plain: true,
+		}, true
+	case "gmm":
+		return kind{
+			defaults: Config{Prior: "mixture"}, choices: map[string][]string{"prior": {"mixture"}},
+			check: checkGMM, build: gmm, plain: true,
 		}, true
 	}
 	return kind{}, false
@@ -81,7 +139,8 @@ type choice struct {
 }
 
 func (c *Config) choiceFields() []choice {
-	return []choice{{"coupling", &c.Coupling}, {"permutation", &c.Permutation}, {"prior", &c.Prior}, {"layout", &c.Layout}}
+	return []choice{{"coupling", &c.Coupling}, {"permutation", &c.Permutation}, {"prior", &c.Prior}, {"layout", &c.Layout}, {"norm", &c.Norm},
+		{"curve", &c.Curve}, {"net", &c.Net}}
 }
 
 // withDefaults fills in what is left empty.
@@ -93,7 +152,7 @@ func (c Config) withDefaults() Config {
 			*f.value = *defaults[i].value
 		}
 	}
-	return c
+	return c.curveDefaults().mixtureDefaults()
 }
 
 // number is a field of a whole number and the range that it must lie in.
@@ -116,19 +175,23 @@ func inRange(numbers ...number) error {
 func (c Config) Validate() error {
 	k, ok := kindOf(c.Kind)
 	if !ok {
-		return fmt.Errorf("unknown kind of model %q: use glow, realnvp or nice", c.Kind)
+		return fmt.Errorf("unknown kind of model %q: use glow, realnvp, nice, realnvp-vector, nsf, maf, iaf, chain or gmm", c.Kind)
 	}
 	c = c.withDefaults()
 	for _, f := range c.choiceFields() {
-		if allowed := k.choices[f.name]; len(allowed) > 0 && !slices.Contains(allowed, *f.value) {
+		if allowed := k.choices[f.name]; len(allowed) > 0 && !slices.Contains(allowed, withoutNumbers(*f.value)) {
 			return fmt.Errorf("unknown %s %q: %s takes %s", f.name, *f.value, c.Kind, strings.Join(allowed, ", "))
 		} else if len(allowed) == 0 && *f.value != "" {
 			return fmt.Errorf("%s is %q: %s has none, leave it empty", f.name, *f.value, c.Kind)
 		}
 	}
+	hidden := number{"hidden", c.Hidden, 1, 1 << 14}
+	if k.plain {
+		hidden.least = 0
+	}
 	if err := inRange(
 		number{"channels", c.Channels, 1, 1 << 10}, number{"height", c.Height, 1, 1 << 12}, number{"width", c.Width, 1, 1 << 12},
-		number{"steps", c.Steps, 0, 1 << 12}, number{"hidden", c.Hidden, 1, 1 << 14}, number{"depth", c.Depth, 0, 1 << 8},
+		number{"steps", c.Steps, 0, 1 << 12}, hidden, number{"depth", c.Depth, 0, 1 << 8},
 		number{"classes", c.Classes, 0, 1 << 16},
 	); err != nil {
 		return err
@@ -144,6 +207,18 @@ func (c Config) Validate() error {
 	}
 	if c.Classes > 0 && c.Kind != "glow" {
 		return fmt.Errorf("classes is %d, but only glow has a class-conditional prior: leave it 0", c.Classes)
+	}
+	if c.Layers != "" && c.Kind != "chain" {
+		return fmt.Errorf("layers is %q, but only a chain has them: leave it empty", c.Layers)
+	}
+	if err := c.checkColumns(); err != nil {
+		return err
+	}
+	if err := c.checkMixture(); err != nil {
+		return err
+	}
+	if err := c.checkCurve(); err != nil {
+		return err
 	}
 	return k.check(c)
 }

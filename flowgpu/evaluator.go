@@ -50,6 +50,9 @@ func (e *Evaluator) Label(classes []int32) error { return e.w.setLabels(classes)
 // first+i for the seed, whatever the batch size.
 func (e *Evaluator) LogProb(x []float32, n, first int, seed uint64, out []float64) error {
 	w := e.w
+	if err := w.m.cfg.CheckData(x, n, first); err != nil {
+		return err
+	}
 	w.s.Upload(w.pixels.Slice(0, w.m.cfg.D()*n), x[:w.m.cfg.D()*n])
 	w.noiseAt(0, first)
 	work := func() {
@@ -105,12 +108,8 @@ func (e *Evaluator) Sample(n int, temperature float32, seed uint64, first int, o
 func (w *Workspace) draw(n int, temperature float32, seed uint64) {
 	w.enter(n)
 	w.eachRegion(n, func(i int, r device.Rows, lo int) {
-		rng, z := device.Stream{Seed: seed, ID: streamSample + uint32(i)}, w.s.x.Slice(lo, lo+r.Len())
-		if w.m.cfg.Prior == "logistic" {
-			w.s.Logistic(r, temperature, rng, w.at, z)
-		} else {
-			w.s.Normal(r, temperature, rng, w.at, z)
-		}
+		rng := device.Stream{Seed: seed, ID: streamSample + uint32(i)}
+		w.priors[i].Sample(&w.s, r, temperature, rng, w.at, w.s.x.Slice(lo, lo+r.Len()))
 	})
 }
 

@@ -20,6 +20,8 @@ func glow(cfg Config, b *builder) {
 		b.add("prior", NewClassPrior(b.c, cfg.Classes))
 	case cfg.Prior == "learned":
 		b.add("prior", NewAffine(b.c))
+	case cfg.Prior == "mixture":
+		b.mixture(cfg)
 	}
 }
 

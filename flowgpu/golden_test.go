@@ -22,7 +22,9 @@ import (
 var goldenCases = map[string]bool{
 	"squeeze": false, "actnorm": false, "invconv-normflows": false, "invconv-nflows": false,
 	"step-normflows": true, "step-nflows": true, "glow-normflows": true, "glow-conditional": true,
-	"realnvp-checker": true, "realnvp": true, "nice": true,
+	"realnvp-checker": true, "realnvp": true, "nice": true, "gmm-diagonal": true, "gmm-full": true,
+	"maf-zuko": true, "nsf-ar-nflows": true, "nsf-nflows": true,
+	"affine-nflows": true, "planar-normflows": true, "radial-normflows": true, "sylvester": true,
 }
 
 // golden is a file of scripts/golden: a model's weights, and what other libraries made of x.

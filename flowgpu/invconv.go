@@ -96,9 +96,16 @@ func (l *InvConv) Backward(s *State) {
 	dw := s.Scratch.Take(l.c * l.c)
 	s.Fill(dw, 0)
 	s.MixBackward(l.c, s.M(), w, s.X(), s.DX(), dw)
-	dld := s.DLogDet * float32(s.M())
-	s.LUComposeBackward(l.c, l.perm.V, l.l.V, l.u.V, l.logd.V, l.sign.V, dw, dld, l.l.G, l.u.G, l.logd.G)
+	l.backward(s, dw)
 	s.Scratch.Release(mark)
 }
+
+// backward adds the factors' gradients for that of W.
+func (l *InvConv) backward(s *State, dw device.Buffer) {
+	dld := s.DLogDet * float32(s.M())
+	s.LUComposeBackward(l.c, l.perm.V, l.l.V, l.u.V, l.logd.V, l.sign.V, dw, dld, l.l.G, l.u.G, l.logd.G)
+}
+
+func (l *InvConv) logScales() *Param { return l.logd }
 
 func (l *InvConv) Params() []*Param { return []*Param{l.l, l.u, l.logd, l.perm, l.sign} }

@@ -25,6 +25,7 @@ type State struct {
 
 	Training bool          // a Backward will follow this Forward
 	Keep     bool          // conditioners keep their hidden activations for it (mode stash)
+	KeepX    bool          // a layer whose inverse is dear keeps what came in for it (modes stash and recompute)
 	Again    bool          // a conditioner runs a second time on the same batch: running averages stay
 	Init     bool          // actnorms that wait for data set themselves from this batch
 	Drift    device.Buffer // [1] greatest |x recovered - x stored| so far; not given where it is not measured

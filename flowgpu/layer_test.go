@@ -38,6 +38,26 @@ func checkerCoupling(c, parity int) func(r *rand.Rand) Layer {
 	}
 }
 
+// curveCoupling is a row of a coupling with curves over c channels, the first c/2 of which condition.
+func curveCoupling(name string, c, h, w int, curve device.Curve) layerCase {
+	return layerCase{"CurveCoupling/" + name, c, h, w, func(r *rand.Rand) Layer {
+		c1 := c / 2
+		return NewCurveCoupling(curve, c, c1, NewGlowNet(c1, 5, curve.Params()*(c-c1), r))
+	}}
+}
+
+func autoregressive(name string, d int, curve device.Curve, net func(rest []float32, r *rand.Rand) autoNet) layerCase {
+	return layerCase{"Autoregressive/" + name, d, 1, 1, func(r *rand.Rand) Layer {
+		return NewAutoregressive(curve, d, net(restOf(curve, d), r))
+	}}
+}
+
+func inverseAutoregressive(name string, d int, curve device.Curve, net func(rest []float32, r *rand.Rand) autoNet) layerCase {
+	return layerCase{"InverseAutoregressive/" + name, d, 1, 1, func(r *rand.Rand) Layer {
+		return NewInverseAutoregressive(curve, d, net(restOf(curve, d), r))
+	}}
+}
+
 var layerCases = []layerCase{
 	{"ActNorm", 3, 2, 3, func(*rand.Rand) Layer { return NewActNorm(3) }},
 	{"Affine/vector", 5, 1, 1, func(*rand.Rand) Layer { return NewAffine(5) }},
@@ -67,9 +87,72 @@ var layerCases = []layerCase{
 	{"ClassPrior", 3, 2, 2, func(*rand.Rand) Layer { return NewClassPrior(3, 3) }},
 	{"CheckerCoupling/0", 2, 3, 4, checkerCoupling(2, 0)},
 	{"CheckerCoupling/1", 1, 4, 2, checkerCoupling(1, 1)},
+	{"MixCDF/gauss/normal", 1, 1, 1, mixCDF(1, 3, device.GaussBell, device.NormalLink)},
+	{"MixCDF/gauss/logit", 3, 1, 1, mixCDF(3, 5, device.GaussBell, device.LogitLink)},
+	{"MixCDF/logistic/normal", 2, 2, 1, mixCDF(2, 2, device.LogisticBell, device.NormalLink)},
+	{"MixCDF/logistic/logit", 2, 1, 1, mixCDF(2, 8, device.LogisticBell, device.LogitLink)},
 	{"ResNetCoupling", 4, 2, 3, func(r *rand.Rand) Layer {
 		return NewCoupling(device.TanhScale, 4, 2, NewResNet(2, 3, 2, 4, false, 0, r))
 	}},
+	curveCoupling("rational", 4, 2, 3, device.Curve{Of: device.RationalSpline, K: 4, B: 3, Scale: 1}),
+	curveCoupling("circle", 3, 1, 2, device.Curve{Of: device.RationalSpline, K: 3, B: 3, On: device.Circle, Scale: 0.5}),
+	curveCoupling("quadratic", 3, 2, 1, device.Curve{Of: device.QuadraticSpline, K: 3, B: 3, Scale: 1}),
+	curveCoupling("linear", 4, 1, 1, device.Curve{Of: device.LinearSpline, K: 5, B: 3, Scale: 1}),
+	curveCoupling("logistics", 3, 1, 2, device.Curve{Of: device.LogisticMixture, K: 3}),
+	{"CurveCoupling/residual", 5, 1, 1, func(r *rand.Rand) Layer {
+		l := NewCurveCoupling(device.Curve{Of: device.RationalSpline, K: 2, B: 2.5, Scale: 1}, 5, 3, NewResMLP(3, 6, 2, 10, false, r))
+		l.flip = true
+		return l
+	}},
+	{"CurveCoupling/batchnorm", 4, 1, 2, func(r *rand.Rand) Layer {
+		return NewCurveCoupling(device.Curve{}, 4, 2, NewResMLP(2, 5, 1, 4, true, r))
+	}},
+	autoregressive("affine", 5, device.Curve{}, func(rest []float32, r *rand.Rand) autoNet { return NewMADE(5, 11, 2, rest, r) }),
+	autoregressive("one layer", 3, device.Curve{}, func(rest []float32, r *rand.Rand) autoNet { return NewMADE(3, 1, 1, rest, r) }),
+	autoregressive("rational", 3, device.Curve{Of: device.RationalSpline, K: 3, B: 3, Scale: 1},
+		func(rest []float32, r *rand.Rand) autoNet { return NewResMADE(3, 7, 2, rest, r) }),
+	autoregressive("logistics", 2, device.Curve{Of: device.LogisticMixture, K: 2},
+		func(rest []float32, r *rand.Rand) autoNet { return NewMADE(2, 5, 3, rest, r) }),
+	{"Linear/lu", 4, 2, 2, func(r *rand.Rand) Layer { return NewLUAffine(4, r) }},
+	{"Linear/lu/vector", 7, 1, 1, func(r *rand.Rand) Layer { return NewLUAffine(7, r) }},
+	{"Linear/qr", 5, 1, 1, func(r *rand.Rand) Layer { return NewQRAffine(5, 5, r) }},
+	{"Linear/qr/images", 3, 2, 1, func(r *rand.Rand) Layer { return NewQRAffine(3, 2, r) }},
+	{"Linear/upper", 4, 1, 1, func(r *rand.Rand) Layer { return NewTriangular(4, true, r) }},
+	{"Linear/lower", 4, 1, 2, func(r *rand.Rand) Layer { return NewTriangular(4, false, r) }},
+	{"Linear/householder", 6, 1, 1, func(r *rand.Rand) Layer { return NewHouseholder(6, 3, r) }},
+	{"Elementwise/tanh, atanh", 3, 1, 2, func(*rand.Rand) Layer {
+		return Chain{NewElementwise(device.TanhMap), NewElementwise(device.AtanhMap), NewAffine(3)}
+	}},
+	{"Elementwise/sigmoid, logit", 3, 2, 1, func(*rand.Rand) Layer {
+		return Chain{NewAffine(3), NewElementwise(device.SigmoidMap), NewElementwise(device.LogitMap)}
+	}},
+	{"Elementwise/sigmoid, logexpm1", 4, 1, 1, func(*rand.Rand) Layer {
+		return Chain{NewElementwise(device.SigmoidMap), NewElementwise(device.LogExpm1Map)}
+	}},
+	{"Elementwise/softplus", 2, 1, 3, func(*rand.Rand) Layer { return NewElementwise(device.SoftplusMap) }},
+	{"Elementwise/asinh", 5, 1, 1, func(*rand.Rand) Layer { return NewElementwise(device.AsinhMap) }},
+	{"Elementwise/sinh", 5, 1, 1, func(*rand.Rand) Layer { return NewElementwise(device.SinhMap) }},
+	{"Elementwise/leakyrelu", 5, 1, 1, func(*rand.Rand) Layer { return NewLeakyReLU(0.3) }},
+	{"Planar/tanh", 4, 1, 1, func(r *rand.Rand) Layer { return NewPlanar(4, device.Map{Func: device.TanhMap}, r) }},
+	{"Planar/one", 1, 1, 1, func(r *rand.Rand) Layer { return NewPlanar(1, device.Map{Func: device.TanhMap}, r) }},
+	{"Planar/softplus", 3, 1, 1, func(r *rand.Rand) Layer { return NewPlanar(3, device.Map{Func: device.SoftplusMap}, r) }},
+	{"Planar/leakyrelu", 3, 1, 1, func(r *rand.Rand) Layer {
+		return NewPlanar(3, device.Map{Func: device.LeakyReLUMap, Slope: 0.2}, r)
+	}},
+	{"Radial", 3, 1, 1, func(r *rand.Rand) Layer { return NewRadial(3, r) }},
+	{"Radial/one", 1, 1, 1, func(r *rand.Rand) Layer { return NewRadial(1, r) }},
+	{"Sylvester/tanh", 5, 1, 1, func(r *rand.Rand) Layer { return NewSylvester(5, 3, device.Map{Func: device.TanhMap}, r) }},
+	{"Sylvester/all", 3, 1, 1, func(r *rand.Rand) Layer { return NewSylvester(3, 3, device.Map{Func: device.SoftplusMap}, r) }},
+	{"Sylvester/leakyrelu", 4, 1, 1, func(r *rand.Rand) Layer {
+		return NewSylvester(4, 2, device.Map{Func: device.LeakyReLUMap, Slope: 0.3}, r)
+	}},
+	inverseAutoregressive("affine", 5, device.Curve{}, func(rest []float32, r *rand.Rand) autoNet { return NewMADE(5, 11, 2, rest, r) }),
+	inverseAutoregressive("rational", 3, device.Curve{Of: device.RationalSpline, K: 3, B: 3, Scale: 1},
+		func(rest []float32, r *rand.Rand) autoNet { return NewResMADE(3, 7, 2, rest, r) }),
+	inverseAutoregressive("quadratic", 4, device.Curve{Of: device.QuadraticSpline, K: 3, B: 3, Scale: 1},
+		func(rest []float32, r *rand.Rand) autoNet { return NewMADE(4, 2, 1, rest, r) }),
+	inverseAutoregressive("logistics", 2, device.Curve{Of: device.LogisticMixture, K: 2},
+		func(rest []float32, r *rand.Rand) autoNet { return NewResMADE(2, 3, 1, rest, r) }),
 	{"Chain", 4, 2, 2, func(r *rand.Rand) Layer {
 		return Chain{NewActNorm(4), NewInvConv(4, r), glowCoupling(device.SigmoidScale, 4, 2)(r), NewSplit(4),
 			NewReverse(2), mlpCoupling(device.ExpScale, 2, 1, 1)(r), NewAffine(2)}
@@ -109,7 +192,7 @@ func newRig(t *testing.T, be device.Backend, lc layerCase, n int, keep bool) *ri
 		g.x0[i], g.dy[i] = float32(r.NormFloat64()), float32(r.NormFloat64())
 	}
 	g.s = &State{
-		Backend: be, N: n, x: alloc(t, be, d), dx: alloc(t, be, d), LogDet: alloc(t, be, n), Keep: keep, Training: true,
+		Backend: be, N: n, x: alloc(t, be, d), dx: alloc(t, be, d), LogDet: alloc(t, be, n), Keep: keep, KeepX: keep, Training: true,
 		Scratch: device.NewArena(alloc(t, be, arenaRoom)), Stash: device.NewArena(alloc(t, be, arenaRoom)), DLogDet: -0.7,
 		Label: alloc(t, be, n),
 	}

@@ -32,7 +32,7 @@ func ParseMode(name string) (Mode, error) {
 func (m Mode) chain(blocks []block) (c Chain) {
 	steps := 0
 	for _, b := range blocks {
-		due := len(b.chain.Params()) > 0 // what has none inverts to the same bits
+		due := b.step || len(b.chain.Params()) > 0 // what is neither only moves numbers, and inverts to the same bits
 		if m == Reversible {
 			due = b.step && steps%SnapshotEvery == 0
 		}

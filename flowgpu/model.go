@@ -9,14 +9,17 @@ import (
 
 // Model is a flow with its parameters on a device. It is used from one goroutine at a time.
 type Model struct {
-	cfg    Config
-	be     device.Backend
-	blocks []block
+	cfg     Config
+	be      device.Backend
+	blocks  []block
+	columns []Column // of the Config
+	prior   Prior    // the model's own; nil: one without parameters
 
 	params  []*Param      // in the order of the layers
 	values  device.Buffer // trained ones, laid end to end
 	fixed   device.Buffer // the others
 	grads   device.Buffer // like values, once there is a trainer
+	spread  device.Buffer // log widths of the noise by column, and as many zeros (each aligned), where there is noise on vectors
 	tensors *Evaluator    // behind LogProb, Encode, Decode and Sample, made when first used
 }
 
@@ -30,9 +33,12 @@ func New(be device.Backend, cfg Config) (*Model, error) {
 	k, _ := kindOf(cfg.Kind)
 	b := &builder{r: rand.New(rand.NewPCG(cfg.Seed, 0)), c: cfg.Channels, h: cfg.Height, w: cfg.Width}
 	k.build(cfg, b)
-	m := &Model{cfg: cfg, be: be, blocks: b.blocks}
+	m := &Model{cfg: cfg, be: be, blocks: b.blocks, columns: cfg.Columns.List(), prior: b.prior}
 	for _, b := range m.blocks {
 		m.params = append(m.params, b.chain.Params()...)
+	}
+	if m.prior != nil {
+		m.params = append(m.params, m.prior.Params()...)
 	}
 	if err := m.place(); err != nil {
 		m.Close()
@@ -56,6 +62,12 @@ func (m *Model) place() (err error) {
 	}
 	if m.fixed, err = m.be.Alloc(fixed); err != nil {
 		return fmt.Errorf("fixed parameters: %w", err)
+	}
+	if logs := m.cfg.spread(); logs != nil {
+		if m.spread, err = m.be.Alloc(2 * aligned(len(logs))); err != nil {
+			return fmt.Errorf("the columns' noise: %w", err)
+		}
+		m.be.Upload(m.spread.Slice(0, len(logs)), logs)
 	}
 	m.eachView(func(p *Param, lo, hi int) {
 		if p.Fixed {
@@ -109,7 +121,7 @@ func (m *Model) Close() {
 		m.tensors.Close()
 		m.tensors = nil
 	}
-	for _, b := range []*device.Buffer{&m.values, &m.fixed, &m.grads} {
+	for _, b := range []*device.Buffer{&m.values, &m.fixed, &m.grads, &m.spread} {
 		if !b.Nil() {
 			m.be.Free(*b)
 			*b = device.Buffer{}
@@ -168,6 +180,14 @@ func (m *Model) Layers() (infos []LayerInfo) {
 	for _, b := range m.blocks {
 		info := LayerInfo{Name: b.name, C: b.c, H: b.h, W: b.w}
 		for _, p := range b.chain.Params() {
+			info.Params = append(info.Params, ParamInfo{p.Name, p.Shape, p.Fixed})
+		}
+		infos = append(infos, info)
+	}
+	if m.prior != nil {
+		last := m.blocks[len(m.blocks)-1]
+		info := LayerInfo{Name: priorName, C: last.c, H: last.h, W: last.w}
+		for _, p := range m.prior.Params() {
 			info.Params = append(info.Params, ParamInfo{p.Name, p.Shape, p.Fixed})
 		}
 		infos = append(infos, info)

@@ -51,11 +51,15 @@ func newMoved(t testing.TB, be device.Backend, cfg Config) *Model {
 	return m
 }
 
-// pixels are n random images of whole-number intensities, channel-major.
+// pixels are n random images of whole-number intensities, channel-major, or scaled vectors.
 func pixels(cfg Config, n int) []float32 {
 	r := rand.New(rand.NewPCG(1, 2))
 	x := make([]float32, cfg.D()*n)
 	for i := range x {
+		if cfg.vectors() {
+			x[i] = float32(r.NormFloat64())
+			continue
+		}
 		x[i] = float32(r.IntN(cfg.Intensities))
 	}
 	return x
@@ -133,6 +137,12 @@ func variants() map[string]Config {
 			models["glow "+coupling+" "+permutation] = cfg
 		}
 	}
+	for _, covariance := range []string{"diagonal", "full"} {
+		models["gmm "+covariance] = Config{Kind: "gmm", Channels: 1, Height: 3, Width: 4, Intensities: 17, Components: 5, Covariance: covariance, Seed: 5}
+		cfg := small
+		cfg.Prior, cfg.Components, cfg.Covariance = "mixture", 3, covariance
+		models["glow with a mixture "+covariance] = cfg
+	}
 	conditional := small
 	conditional.Classes = 3
 	models["glow with classes"] = conditional
@@ -145,6 +155,13 @@ func variants() map[string]Config {
 			models["nice "+layout+" "+prior] = Config{Kind: "nice", Channels: 1, Height: 3, Width: 7, Intensities: 17, Steps: 4,
 				Hidden: 8, Depth: 2, Layout: layout, Prior: prior, Seed: 5}
 		}
+	}
+	models["chain"] = vectorChain(4, "affine, planar*3, asinh, radial, affine(qr), sylvester(2, softplus), triangular, planar(leakyrelu), actnorm")
+	for _, norm := range []string{"none", "actnorm", "batchnorm"} {
+		models["realnvp-vector "+norm] = vectorModel(norm)
+	}
+	for name, cfg := range curveVariants() {
+		models[name] = cfg
 	}
 	return models
 }

@@ -7,7 +7,7 @@ import "fmt"
 // the flow. The partition is of even and odd dimensions, or of the first and the last half.
 func nice(cfg Config, b *builder) {
 	b.level = 1
-	b.flatten()
+	b.flatten("flatten")
 	if cfg.Layout == "evenodd" {
 		b.add("evenodd", newPermutation(evenOdd(b.c)))
 	}
@@ -21,6 +21,9 @@ func nice(cfg Config, b *builder) {
 		b.step(fmt.Sprintf("coupling%d", i+1), coupling)
 	}
 	b.add("scaling", NewScaling(b.c))
+	if cfg.Prior == "mixture" {
+		b.mixture(cfg)
+	}
 }
 
 func newNICECoupling(cfg Config, b *builder, c1 int) *Coupling {
@@ -40,7 +43,7 @@ func evenOdd(d int) (perm []int) {
 
 func checkNICE(c Config) error {
 	if c.D() < 2 {
-		return fmt.Errorf("a coupling needs two dimensions, the data has %d", c.D())
+		return errOneDimension(c)
 	}
 	return inRange(number{"levels", c.Levels, 0, 0}, number{"steps", c.Steps, 1, 1 << 12}, number{"depth", c.Depth, 1, 1 << 8})
 }

@@ -40,8 +40,11 @@ func realnvp(cfg Config, b *builder) {
 		}
 		width *= 2
 	}
-	if cfg.Prior == "learned" {
+	switch cfg.Prior {
+	case "learned":
 		b.add("prior", NewAffine(b.c))
+	case "mixture":
+		b.mixture(cfg)
 	}
 }
 

@@ -39,6 +39,7 @@ type Stepper struct {
 	records   [RingSize]Record
 	steps     int // done
 	read      int // of them read
+	asked     int // of them asked for, see Ask
 }
 
 // Record is what is known of a step afterwards.
@@ -114,16 +115,33 @@ func (t *Stepper) Label(classes []int32) error { return t.w.setLabels(classes) }
 
 // Step takes one training step on a batch of whole-number intensities, channel-major [C][N][H][W].
 func (t *Stepper) Step(x []float32, lr float32) {
+	t.m.be.Upload(t.w.pixels, x)
+	t.step(lr)
+}
+
+// TakesBytes says whether StepBytes is there, and better than Step: whether the model is on a device behind a bus.
+func (t *Stepper) TakesBytes() bool {
+	_, ok := t.m.be.(device.ByteUploader)
+	return ok
+}
+
+// StepBytes is Step on a batch of bytes. TakesBytes must have said that it is there.
+func (t *Stepper) StepBytes(x []byte, lr float32) {
+	t.m.be.(device.ByteUploader).UploadBytes(t.w.pixels, x)
+	t.step(lr)
+}
+
+// step takes one on the batch that has been uploaded.
+func (t *Stepper) step(lr float32) {
 	if t.steps-t.read >= RingSize {
 		panic("flowgpu: more than RingSize steps without a Read")
 	}
-	be, w := t.m.be, t.w
+	be := t.m.be
 	slot := t.steps % RingSize * 3
 	t.steps++
 	t.hyperHost = [2]float32{lr, float32(t.steps)}
 	be.Upload(t.hyper, t.hyperHost[:])
-	be.Upload(w.pixels, x)
-	w.noiseAt(t.steps, 0)
+	t.w.noiseAt(t.steps, 0)
 	t.whole.do(be, struct{}{}, t.takeStep)
 	be.Copy(t.ring.Slice(slot, slot+3), t.now)
 }
@@ -145,6 +163,8 @@ func (t *Stepper) work() {
 	w.backward()
 	be.SumSquares(t.m.grads, norm)
 	be.AdamStep(t.cfg.Adam, t.hyper, norm, t.m.grads, t.m.values, t.m1, t.m2, t.ema)
+	t.m.constrain(t.m.values)
+	t.m.constrain(t.ema)
 }
 
 // Read waits for the steps taken since the last Read and tells their losses. The records are overwritten by the next Read.
@@ -152,14 +172,38 @@ func (t *Stepper) Read() ([]Record, error) {
 	if err := t.m.be.Download(t.ringHost[:], t.ring); err != nil {
 		return nil, fmt.Errorf("training step %d: %w", t.steps, err)
 	}
+	return t.readTo(t.steps), nil
+}
+
+// Ask asks for the losses of the steps so far, so that Asked need not wait for steps that are taken after it. It is false where the
+// device cannot do that: Read is then the way.
+func (t *Stepper) Ask() bool {
+	f, ok := t.m.be.(device.Fetcher)
+	if ok {
+		t.asked = t.steps
+		f.Fetch(t.ring)
+	}
+	return ok
+}
+
+// Asked is Read of the steps before the last Ask.
+func (t *Stepper) Asked() ([]Record, error) {
+	if err := t.m.be.(device.Fetcher).Fetched(t.ringHost[:]); err != nil {
+		return nil, fmt.Errorf("training step %d: %w", t.asked, err)
+	}
+	return t.readTo(t.asked), nil
+}
+
+// readTo makes records of what ringHost holds.
+func (t *Stepper) readTo(step int) []Record {
 	records := t.records[:0]
-	for ; t.read < t.steps; t.read++ {
+	for ; t.read < step; t.read++ {
 		v := t.ringHost[t.read%RingSize*3:]
 		records = append(records, Record{
 			Step: t.read + 1, Loss: float64(v[0]) - t.m.logVolume(), GradNorm: math.Sqrt(float64(v[1])), Drift: float64(v[2]),
 		})
 	}
-	return records, nil
+	return records
 }
 
 // WithEMA runs f while the averaged weights are the model's, if there are any.

@@ -23,7 +23,8 @@ func (m *Model) evaluator() (*Evaluator, error) {
 }
 
 // LogProb is log p(x) in nats, a tensor of shape (N), for x of shape (N, C, H, W) in intensities: pixel values 0 ..
-// Intensities-1 to which uniform noise from [0, 1) has been added. Bits per dimension are -log p / (D ln 2).
+// Intensities-1 to which uniform noise from [0, 1) has been added. Bits per dimension are -log p / (D ln 2). Vectors are of
+// shape (N, D), here and below, in the units of their columns.
 func (m *Model) LogProb(x *tensor.Dense) (*tensor.Dense, error) {
 	data, n, err := m.images(x)
 	if err != nil {
@@ -48,8 +49,9 @@ func (m *Model) LogProb(x *tensor.Dense) (*tensor.Dense, error) {
 	return tensor.New(tensor.WithShape(n), tensor.WithBacking(out)), nil
 }
 
-// Encode maps x (N, C, H, W), as LogProb takes it, to its latent z (N, D), standard normal under the model. A row of z lists the
-// last level's latent first, then those that each split left behind, from the last to the first, each in (C, H, W) order.
+// Encode maps x (N, C, H, W), as LogProb takes it, to its latent z (N, D), which under the model has the prior's distribution; of a
+// prior on (0, 1) it is the logit: see Base.Shown. A row of z lists the last level's latent first, then those that each split left
+// behind, from the last to the first, each in (C, H, W) order.
 func (m *Model) Encode(x *tensor.Dense) (*tensor.Dense, error) {
 	data, n, err := m.images(x)
 	if err != nil {
@@ -127,6 +129,14 @@ func (m *Model) decodeBatches(n int, f func(i, k int, out []float32) error) (*te
 			}
 		}
 	}
+	if m.cfg.vectors() {
+		for i, v := range x {
+			if m.columns != nil {
+				x[i] = float32(m.columns[i%d].Value(v))
+			}
+		}
+		return tensor.New(tensor.WithShape(n, d), tensor.WithBacking(x)), nil
+	}
 	return tensor.New(tensor.WithShape(n, c, m.cfg.Height, m.cfg.Width), tensor.WithBacking(x)), nil
 }
 
@@ -137,6 +147,9 @@ func (m *Model) images(x *tensor.Dense) (data []float32, n int, err error) {
 		return nil, 0, err
 	}
 	s, cfg := x.Shape(), &m.cfg
+	if cfg.vectors() && len(s) == 2 && s[1] == cfg.Channels {
+		s = tensor.Shape{s[0], s[1], 1, 1}
+	}
 	if len(s) != 4 || s[1] != cfg.Channels || s[2] != cfg.Height || s[3] != cfg.Width {
 		return nil, 0, fmt.Errorf("images have shape %v: this model takes (N, %d, %d, %d)", s, cfg.Channels, cfg.Height, cfg.Width)
 	}
@@ -145,7 +158,13 @@ func (m *Model) images(x *tensor.Dense) (data []float32, n int, err error) {
 			return nil, 0, fmt.Errorf("image %d holds a NaN: clean the data first", i/cfg.D())
 		}
 	}
-	return data, s[0], nil
+	return data, s[0], cfg.checkDomain(s[0], 0, func(sample, dim int) float32 {
+		v := data[sample*cfg.D()+dim]
+		if m.columns != nil {
+			v = m.columns[dim].scaled(float64(v))
+		}
+		return v
+	})
 }
 
 // floats gives the values of a float32 tensor in row-major order.
@@ -159,13 +178,18 @@ func floats(t *tensor.Dense) ([]float32, error) {
 	return t.Data().([]float32), nil
 }
 
-// load puts images i .. i+k of data (N, C, H, W) on the device as the flow's x: centred intensities.
+// load puts images i .. i+k of data (N, C, H, W) on the device as the flow's x: centred intensities, scaled columns.
 func (m *Model) load(e *Evaluator, data []float32, i, k int) {
 	c, p, d := m.cfg.Channels, m.cfg.Height*m.cfg.Width, m.cfg.D()
 	host := make([]float32, k*d)
 	for j := range k {
 		for ch := range c {
 			copy(host[(ch*k+j)*p:][:p], data[(i+j)*d+ch*p:])
+		}
+	}
+	for ch, column := range m.columns {
+		for j, v := range host[ch*k:][:k] {
+			host[ch*k+j] = column.scaled(float64(v))
 		}
 	}
 	if levels := float32(m.cfg.Intensities); levels > 0 {

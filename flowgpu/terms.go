@@ -8,7 +8,7 @@ import (
 
 // Term is one addend of log p(x): all terms of a sample add up to what LogProb gives.
 type Term struct {
-	Name  string    // "level2.step3 coupling", "level1 prior", "intensities"
+	Name  string    // "level2.step3 coupling", "level1 prior", "intensities", of vectors "units"
 	Kind  string    // "dequantisation", "preprocessing", "logdet" or "prior"
 	Level int       // 1 .. L; 0 for what belongs to none
 	Nats  []float64 // by sample
@@ -46,6 +46,9 @@ func (e *Evaluator) Terms(x []float32, n, first int, seed uint64) (terms []Term,
 
 	if c := m.logVolume(); c != 0 {
 		t := Term{Name: "intensities", Kind: "dequantisation", Nats: make([]float64, n)}
+		if m.cfg.Intensities == 0 {
+			t.Name, t.Kind = "units", "preprocessing"
+		}
 		for i := range t.Nats {
 			t.Nats[i] = c
 		}
@@ -62,7 +65,7 @@ func (e *Evaluator) Terms(x []float32, n, first int, seed uint64) (terms []Term,
 	levels := regionLevels(m.blocks)
 	w.eachRegion(n, func(i int, r device.Rows, lo int) {
 		took(Term{Name: fmt.Sprintf("level%d prior", levels[i]), Kind: "prior", Level: levels[i]}, func() {
-			w.logPrior(r, s.x.Slice(lo, lo+r.Len()))
+			w.priors[i].LogProb(s, r, s.x.Slice(lo, lo+r.Len()))
 		})
 	})
 	return terms, err
@@ -90,14 +93,20 @@ func layerName(l Layer) string {
 		return "invconv"
 	case *Permutation:
 		return "permutation"
-	case *Coupling, *CheckerCoupling:
+	case *Coupling, *CheckerCoupling, *CurveCoupling:
 		return "coupling"
+	case *Autoregressive, *InverseAutoregressive:
+		return "autoregressive"
 	case *BatchNorm:
 		return "batchnorm"
 	case *Split:
 		return "split"
 	case *Scaling:
 		return "scaling"
+	case *MixCDF:
+		return "mixcdf"
+	case untouched:
+		return "identity"
 	case *ClassPrior:
 		return "classes"
 	case Squeeze:

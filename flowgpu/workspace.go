@@ -12,6 +12,8 @@ const (
 	streamInit   = 1  // dequantisation of the batch that sets actnorms
 	streamTrain  = 2  // dequantisation in training, by step
 	streamEval   = 3  // dequantisation in evaluation, by sample
+	streamFit    = 4  // dequantisation of what a mixture is fitted to, by sample
+	streamPick   = 5  // components of sampled mixtures, by sample
 	streamSample = 16 // latents, by sample; one stream per region from here
 )
 
@@ -30,6 +32,7 @@ type Workspace struct {
 	at      device.Buffer // [2] step and first sample, for noise
 	atHost  [2]float32
 	regions []device.Rows // latent blocks as they lie in memory, for N = 1
+	priors  []Prior       // of each
 	flops   int64         // of one pass: a training step, or an evaluation and a sampling
 }
 
@@ -37,14 +40,14 @@ type Workspace struct {
 // how much memory was missing.
 func (m *Model) NewWorkspace(batch int, mode Mode) (*Workspace, error) {
 	w := &Workspace{m: m, batch: batch, regions: latentRegions(m.blocks)}
-	w.chain = mode.chain(m.blocks)
+	w.chain, w.priors = mode.chain(m.blocks), priorsOf(m.cfg, m.prior, len(w.regions))
 	training := mode != ""
 	if training {
 		if err := m.needGradients(); err != nil {
 			return nil, err
 		}
 	}
-	plan := w.dryRun(training, mode == Stash)
+	plan := w.dryRun(training, mode)
 
 	n := m.cfg.D() * batch
 	sizes := []int{n, n, 0, batch, 2, plan.scratch, plan.stash, 0}
@@ -72,7 +75,7 @@ func (m *Model) NewWorkspace(batch int, mode Mode) (*Workspace, error) {
 	w.pixels, w.s.x, w.s.dx, w.logdet, w.at = cut(sizes[0]), cut(sizes[1]), cut(sizes[2]), cut(sizes[3]), cut(sizes[4])
 	w.s.Scratch, w.s.Stash = device.NewArena(cut(sizes[5])), device.NewArena(cut(sizes[6]))
 	w.label = cut(sizes[7])
-	w.s.Backend, w.s.Keep = m.be, mode == Stash
+	w.s.Backend, w.s.Keep, w.s.KeepX = m.be, mode == Stash, mode != Reversible
 	w.flops = plan.flops
 	return w, nil
 }
@@ -115,18 +118,20 @@ type plan struct {
 }
 
 // dryRun takes one step on a backend that only counts.
-func (w *Workspace) dryRun(training, keep bool) plan {
+func (w *Workspace) dryRun(training bool, mode Mode) plan {
 	tally := &device.Tally{}
 	n := w.m.cfg.D() * w.batch
 	w.s = State{
 		Backend: tally, x: device.Phantom(n), dx: device.Phantom(n),
-		Scratch: device.NewCountingArena(), Stash: device.NewCountingArena(), Keep: keep,
+		Scratch: device.NewCountingArena(), Stash: device.NewCountingArena(),
+		Keep: mode == Stash, KeepX: mode != Reversible,
 	}
 	w.pixels, w.logdet, w.label, w.at = device.Phantom(n), device.Phantom(w.batch), device.Phantom(w.batch), device.Phantom(2)
 	w.forward(w.batch, training)
 	if training {
 		w.backward()
 	} else {
+		w.draw(w.batch, 1, 0)
 		w.inverse(w.batch)
 	}
 	p := plan{scratch: w.s.Scratch.High(), stash: w.s.Stash.High(), flops: tally.Flops}
@@ -180,23 +185,26 @@ func (w *Workspace) noiseAt(step, first int) {
 	w.s.Upload(w.at, w.atHost[:])
 }
 
-// dequantize makes the n samples in pixels continuous and centres them: x = (v + u)/Intensities - 1/2. Real-valued data
-// is taken as it is.
+// dequantize makes the n samples in pixels continuous and centres them: x = (v + u)/Intensities - 1/2. Vectors, which come
+// scaled, take the noise of their columns.
 func (w *Workspace) dequantize(n int, rng device.Stream) {
 	cfg := &w.m.cfg
 	size := cfg.D() * n
 	if cfg.Intensities == 0 {
-		w.s.Copy(w.s.x.Slice(0, size), w.pixels.Slice(0, size))
+		w.blur(n, rng, w.pixels.Slice(0, size), w.s.x.Slice(0, size))
 		return
 	}
 	w.s.Dequantize(w.rows(n), cfg.Intensities, rng, w.at, w.pixels.Slice(0, size), w.s.x.Slice(0, size))
 }
 
-// logVolume is the constant that the change from intensities to x adds to a sample's log-density, in nats: the density
-// of v+u is that of x divided by Intensities in each of D dimensions.
-func (m *Model) logVolume() float64 {
+// logVolume is the constant that the change from the data's units to x adds to a sample's log-density, in nats: the density
+// of v+u is that of x divided by Intensities in each of D dimensions, and by each column's Std.
+func (m *Model) logVolume() (nats float64) {
 	if m.cfg.Intensities == 0 {
-		return 0
+		for _, c := range m.columns {
+			nats -= math.Log(c.Std)
+		}
+		return nats
 	}
 	return -float64(m.cfg.D()) * math.Log(float64(m.cfg.Intensities))
 }
@@ -211,28 +219,16 @@ func (w *Workspace) forward(n int, training bool) {
 		s.Logit(w.rows(n), float32(alpha), s.X(), s.LogDet)
 	}
 	w.chain.Forward(s)
-	w.eachRegion(n, func(_ int, r device.Rows, lo int) { w.logPrior(r, s.x.Slice(lo, lo+r.Len())) })
-}
-
-// logPrior adds the prior's log-density of a region of the latent to LogDet.
-func (w *Workspace) logPrior(r device.Rows, z device.Buffer) {
-	if w.m.cfg.Prior == "logistic" {
-		w.s.LogisticLogProb(r, z, w.s.LogDet)
-	} else {
-		w.s.GaussianLogProb(r, z, w.s.LogDet)
-	}
+	w.eachRegion(n, func(i int, r device.Rows, lo int) { w.priors[i].LogProb(s, r, s.x.Slice(lo, lo+r.Len())) })
 }
 
 // backward takes z back to x and adds the gradient of the loss, -mean log p(x), to every parameter.
 func (w *Workspace) backward() {
 	s := &w.s
 	s.DLogDet = -1 / float32(s.N)
-	size := w.m.cfg.D() * s.N
-	if w.m.cfg.Prior == "logistic" {
-		s.LogisticLogProbBackward(s.DLogDet, s.x.Slice(0, size), s.dx.Slice(0, size))
-	} else {
-		s.GaussianLogProbBackward(s.DLogDet, s.x.Slice(0, size), s.dx.Slice(0, size))
-	}
+	w.eachRegion(s.N, func(i int, r device.Rows, lo int) {
+		w.priors[i].Backward(s, r, s.x.Slice(lo, lo+r.Len()), s.dx.Slice(lo, lo+r.Len()))
+	})
 	w.chain.Backward(s)
 }
 

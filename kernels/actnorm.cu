@@ -1,7 +1,7 @@
 // Activation normalisation: a scale and a shift per channel (Kingma, Dhariwal, "Glow", 2018, section 3.1).
 //
 // Launch: rows(c, m): a block for each span of columns of a row.
-#include "rows.cuh"
+#include "stats.cuh"
 
 // each_row maps the block's part of a row of x in place by f(value).
 template <class F> __device__ __forceinline__ void each_row(int m, int span, int tiles, float *x, F f) {
@@ -36,8 +36,7 @@ KERNEL(256, 4) actnorm_inverse(int m, int span, int tiles, const float *logs, co
 //
 //	dlogs[c] += dld + sum_m dy*y;  dx = dy*exp(logs[c]);  db[c] += sum_m dx
 //
-// Scratch: part [2][C][tiles] where tiles > 1; then row_sums(C, tiles, dld, part, dlogs) and row_sums(C, tiles, 0, part +
-// C*tiles, db) finish.
+// Scratch: part [2][C][tiles] where tiles > 1; then row_pairs(C, tiles, dld, part, dlogs, db) finishes.
 KERNEL(256, 4)
 actnorm_backward(int c, int m, int span, int tiles, float dld, const float *logs, const float *b, float *x, float *dx,
                  float *dlogs, float *db, float *part) {
@@ -59,11 +58,10 @@ actnorm_backward(int c, int m, int span, int tiles, float dld, const float *logs
     row_result(r.c, c, tiles, tiles == 1 ? dl + dld : dl, dsum, dlogs, db, part);
 }
 
-// actnorm_init: b[r] = -mean[r]; logs[r] = -log(max(std, 1e-3)), std^2 = sum_t part[r,t] / m. b comes in as the mean.
-// Launch: warps(rows).
-KERNEL(128, 4) actnorm_init(int rows, int tiles, int m, const float *part, float *logs, float *b) {
-    row_finish(rows, tiles, part, [&](int r, float sum) {
-        b[r] = -b[r];
-        logs[r] = -logf(fmaxf(sqrtf(sum / m), 1e-3f));
+// actnorm_init: b[r] = -mean of row r; logs[r] = -log(max(std, 1e-3)), from row_parts (norm.cu). Launch: warps(rows).
+KERNEL(128, 4) actnorm_init(int rows, int m, int span, int tiles, const float *x, const float *part, float *logs, float *b) {
+    row_moments(rows, m, span, tiles, x, part, [&](int r, Moments s) {
+        b[r] = -s.mean;
+        logs[r] = -logf(fmaxf(sqrtf(s.variance), 1e-3f));
     });
 }

@@ -6,150 +6,43 @@
 //	data      dx[c,m]      = sum_k a[c,k]*b[k,m]    a[c,(o,t)] = w[o,c,T-1-t]  b[(o,t),m] = dy[o, m shifted by (u-r, v-r)]
 //	weight    dw[o,(c,t)]  = sum_m a[o,m]*b[(c,t),m]  a = dy                   b as in forward
 //
-// A block of 256 threads computes a tile of ROWS x COLS results, a thread TR x TC of them in registers, 8 steps of the sum at a
-// time: while one slab of 8 is multiplied from shared memory, the next is on its way from global memory into registers, and
-// then into the other half of shared memory. Slabs are [8][ROWS] and [8][COLS], each row 4 words longer than that: operands
-// whose memory runs along the sum are turned on the way, and so filling a slab by columns touches each bank once, as does
-// reading 4 neighbours of a row. Where the tiles would not fill a chip the sum is shared out between grid.y blocks, whose
-// parts a second kernel adds in order.
+// A block of 256 threads computes a tile of ROWS x COLS results, a thread TR x TC of them in registers, a slab of 8 steps of the
+// sum at a time from shared memory. For compute_80 three slabs more are on their way there (cp.async); for compute_70 one is, by
+// way of registers. Where the tiles would not fill a chip the sum is shared out between grid.y blocks, whose parts a second kernel
+// adds in order.
+//
+// A 3x3 convolution of few results from many channels is cheaper folded: a 1x1 convolution gives each tap's share of each pixel,
+// 9 rows to a channel, and conv_fold adds them up. An element of x is then fetched once in place of 9 times, in quads.
 #include "conv.cuh"
 
-constexpr int depth = 8;
-constexpr int pad = 4;
-
-// A fetch brings a slab from global memory into a thread's registers (get), and from there into shared memory (put). Elements
-// beyond an operand count as 0.
-
-// Along is a matrix [rows][end] whose memory runs along the sum: 8 steps of SIZE rows, turned.
-template <int SIZE> struct Along {
-    static constexpr int passes = (2 * SIZE + 255) / 256; // quads of a slab per thread
-    const float *a;
-    int row, rows;
-    i64 stride;
-    bool wide;
-    Quad q[passes];
-    __device__ Along(const float *a, int row, int rows, i64 stride)
-        : a(a), row(row), rows(rows), stride(stride), wide(stride % 4 == 0 && aligned(a)) {}
-    __device__ __forceinline__ void get(int k0, int end) {
+// Slab is [8][SIZE], each row 4 words longer than that: operands whose memory runs along the sum are turned on the way, and so
+// filling a slab by columns touches each bank once, as does reading 4 neighbours of a row.
+template <int SIZE_> struct Slab {
+    static constexpr int SIZE = SIZE_, DEPTH = 8, THREADS = 256, STEP = SIZE + 4, WORDS = DEPTH * STEP;
+    static __device__ __forceinline__ int place(int k, int i) { return k * STEP + i; }
+    // total adds row i to sum.
+    static __device__ __forceinline__ float total(const float *slab, int i, float sum) {
 #pragma unroll
-        for (int s = 0; s < passes; s++) {
-            int e = threadIdx.x + 256 * s, i = row + e / 2, k = k0 + e % 2 * 4;
-            q[s] = Quad{};
-            if ((2 * SIZE < 256 && e >= 2 * SIZE) || i >= rows || k >= end) continue;
-            const float *from = a + i * stride + k;
-            q[s] = wide && k + 4 <= end ? load(Wide{}, from, 4) : load(Narrow{}, from, end - k);
-        }
-    }
-    __device__ __forceinline__ void put(float *slab) {
-#pragma unroll
-        for (int s = 0; s < passes; s++) {
-            int e = threadIdx.x + 256 * s, i = e / 2, k = e % 2 * 4;
-            if (2 * SIZE < 256 && e >= 2 * SIZE) continue;
-#pragma unroll
-            for (int d = 0; d < 4; d++) slab[(k + d) * (SIZE + pad) + i] = q[s].v[d];
-        }
+        for (int k = 0; k < DEPTH; k++) sum += slab[place(k, i)];
+        return sum;
     }
 };
 
-// Across is a matrix [end][size] whose memory runs across the sum: 8 steps of SIZE columns, as they lie.
-template <int SIZE> struct Across {
-    static constexpr int passes = (2 * SIZE + 255) / 256;
-    const float *b;
-    int col, size;
-    bool wide;
-    Quad q[passes];
-    __device__ Across(const float *b, int col, int size) : b(b), col(col), size(size), wide(size % 4 == 0 && aligned(b)) {}
-    __device__ __forceinline__ void get(int k0, int end) {
-#pragma unroll
-        for (int s = 0; s < passes; s++) {
-            int e = threadIdx.x + 256 * s, k = k0 + e / (SIZE / 4), i = col + e % (SIZE / 4) * 4;
-            q[s] = Quad{};
-            if ((2 * SIZE < 256 && e >= 2 * SIZE) || i >= size || k >= end) continue;
-            const float *from = b + (i64)k * size + i;
-            q[s] = wide ? load(Wide{}, from, 4) : load(Narrow{}, from, size - i);
-        }
-    }
-    __device__ __forceinline__ void put(float *slab) {
-#pragma unroll
-        for (int s = 0; s < passes; s++) {
-            int e = threadIdx.x + 256 * s;
-            if (2 * SIZE < 256 && e >= 2 * SIZE) continue;
-            keep(slab + e / (SIZE / 4) * (SIZE + pad) + e % (SIZE / 4) * 4, q[s]);
-        }
-    }
-};
+constexpr int stages = 4;
 
-// Unfolded is b of a 3x3 convolution for forward and data: 8 steps (c,t) of SIZE columns. A thread stays on its column.
-// x points at tap 0 of it, which may lie before the array where it is not read.
-template <int SIZE> struct Unfolded {
-    static constexpr int passes = depth * SIZE / 256, threads = 256 / SIZE;
-    const float *x;
-    Image g;
-    u32 inside;
-    float v[passes];
-    __device__ Unfolded(const float *x, int col, Image g)
-        : x(x + col + threadIdx.x % SIZE - g.w - 1), g(g), inside(taps_inside(g, col + threadIdx.x % SIZE)) {}
-    __device__ __forceinline__ void get(int k0, int end) {
-#pragma unroll
-        for (int s = 0; s < passes; s++) {
-            u32 k = k0 + threadIdx.x / SIZE + threads * s, c = k / 9, t = k % 9;
-            v[s] = k < end && (inside >> t & 1) ? x[(i64)c * g.m + (t / 3 * g.w + t % 3)] : 0;
-        }
-    }
-    __device__ __forceinline__ void put(float *slab) {
-#pragma unroll
-        for (int s = 0; s < passes; s++) slab[(threadIdx.x / SIZE + threads * s) * (SIZE + pad) + threadIdx.x % SIZE] = v[s];
-    }
-};
-
-// Shifted is b of a 3x3 convolution for weight: 8 columns of SIZE rows (c,t), turned. 8 lanes are neighbours in memory.
-template <int SIZE> struct Shifted {
-    static constexpr int passes = SIZE / 32;
-    const float *x;
-    int row, rows;
-    Image g;
-    float v[passes];
-    __device__ Shifted(const float *x, int row, int rows, Image g) : x(x - g.w - 1), row(row), rows(rows), g(g) {}
-    __device__ __forceinline__ void get(int k0, int end) {
-        int col = k0 + threadIdx.x % 8;
-        u32 inside = col < end ? taps_inside(g, col) : 0;
-#pragma unroll
-        for (int s = 0; s < passes; s++) {
-            u32 i = row + threadIdx.x / 8 + 32 * s, c = i / 9, t = i % 9;
-            v[s] = i < rows && (inside >> t & 1) ? x[(i64)c * g.m + col + (t / 3 * g.w + t % 3)] : 0;
-        }
-    }
-    __device__ __forceinline__ void put(float *slab) {
-#pragma unroll
-        for (int s = 0; s < passes; s++) slab[threadIdx.x % 8 * (SIZE + pad) + threadIdx.x / 8 + 32 * s] = v[s];
-    }
-};
-
-// Flipped is a of a 3x3 convolution for data: 8 steps (o,t) of SIZE channels, turned. 8 lanes are near each other in memory.
-template <int SIZE> struct Flipped {
-    static constexpr int passes = SIZE / 32;
-    const float *w;
-    int row, cin;
-    float v[passes];
-    __device__ Flipped(const float *w, int row, int cin) : w(w), row(row), cin(cin) {}
-    __device__ __forceinline__ void get(int k0, int end) {
-        u32 k = k0 + threadIdx.x % 8, o = k / 9, t = k % 9;
-#pragma unroll
-        for (int s = 0; s < passes; s++) {
-            int c = row + threadIdx.x / 8 + 32 * s;
-            v[s] = k < end && c < cin ? w[((i64)o * cin + c) * 9 + 8 - t] : 0;
-        }
-    }
-    __device__ __forceinline__ void put(float *slab) {
-#pragma unroll
-        for (int s = 0; s < passes; s++) slab[threadIdx.x % 8 * (SIZE + pad) + threadIdx.x / 8 + 32 * s] = v[s];
-    }
-};
+// Lengthwise is a matrix whose memory runs along the sum. What is copied past the registers cannot be turned in quads.
+#if __CUDA_ARCH__ >= 800
+template <class S> using Lengthwise = Turning<S>;
+#else
+template <class S> using Lengthwise = Along<S>;
+#endif
 
 // Tile is ROWS x COLS results by 256 threads, TR x TC to a thread. A warp's lanes stand 4 down and 8 across, each with groups
 // of 4x4: of the rows at r, r+16, ... and of the columns at c, c+32, ..., so that a warp reads each bank once.
 template <int R, int C, int TR_, int TC_> struct Tile {
     static constexpr int ROWS = R, COLS = C, TR = TR_, TC = TC_, WARPROWS = 4 * TR, WARPCOLS = 8 * TC;
+    using A = Slab<R>;
+    using B = Slab<C>;
     static_assert(R / TR * (C / TC) == 256 && C % WARPCOLS == 0, "256 threads cover the tile");
     float acc[TR][TC] = {};
     // row and col are of the thread's first group.
@@ -163,17 +56,17 @@ template <int R, int C, int TR_, int TC_> struct Tile {
     __device__ __forceinline__ void multiply(const float *as, const float *bs) {
         as += row(threadIdx.x), bs += col(threadIdx.x);
 #pragma unroll 2
-        for (int k = 0; k < depth; k++) {
+        for (int k = 0; k < A::DEPTH; k++) {
             float a[TR], b[TC];
 #pragma unroll
             for (int i = 0; i < TR; i += 4) {
-                Quad q = load(Wide{}, as + k * (ROWS + pad) + 4 * i, 4);
+                Quad q = load(Wide{}, as + A::place(k, 4 * i), 4);
 #pragma unroll
                 for (int e = 0; e < 4; e++) a[i + e] = q.v[e];
             }
 #pragma unroll
             for (int j = 0; j < TC; j += 4) {
-                Quad q = load(Wide{}, bs + k * (COLS + pad) + 8 * j, 4);
+                Quad q = load(Wide{}, bs + B::place(k, 8 * j), 4);
 #pragma unroll
                 for (int e = 0; e < 4; e++) b[j + e] = q.v[e];
             }
@@ -194,36 +87,6 @@ template <int R, int C, int TR_, int TC_> struct Tile {
                 f(row(thread) + i / 4 * 16 + i % 4, col(thread) + 8 * j, Quad{{acc[i][j], acc[i][j + 1], acc[i][j + 2], acc[i][j + 3]}});
     }
 };
-
-// accumulate runs the sum over [first, last) through two pairs of slabs. seen(slab) looks at each slab of a.
-template <class T, class A, class B, class F>
-__device__ __forceinline__ void accumulate(T &tile, A a, B b, int first, int last, F seen) {
-    __shared__ __align__(16) float as[2][depth * (T::ROWS + pad)], bs[2][depth * (T::COLS + pad)];
-    a.get(first, last), b.get(first, last);
-    a.put(as[0]), b.put(bs[0]);
-    __syncthreads();
-    int now = 0;
-    for (int k = first; k < last; k += depth) {
-        bool more = k + depth < last;
-        if (more) a.get(k + depth, last), b.get(k + depth, last);
-        tile.multiply(as[now], bs[now]);
-        seen(as[now]);
-        if (more) a.put(as[now ^ 1]), b.put(bs[now ^ 1]);
-        __syncthreads();
-        now ^= 1;
-    }
-}
-
-template <class Way>
-__device__ __forceinline__ void finish(Way way, int how, float bias, Quad q, float *y, int count) {
-    Quad old = {};
-    if (how >= Add) old = load(way, y, count);
-#pragma unroll
-    for (int e = 0; e < 4; e++) {
-        q.v[e] = finished(how, q.v[e] + bias, old.v[e]);
-    }
-    store(way, y, q, count);
-}
 
 // results writes a tile of y [rows][cols]: finished, or as it is to part [grid.y][rows][cols].
 template <class T>
@@ -248,15 +111,12 @@ __device__ __forceinline__ void results(T &tile, int rows, i64 cols, int how, co
     });
 }
 
-struct Nothing { __device__ __forceinline__ void operator()(const float *) const {} };
-
-// Tiles of forward and data: Big for the bulk, Flat for up to 64 rows or small grids, Strip for up to 32 rows.
+// Tiles of forward and data: Big for the bulk, Flat for up to 64 rows or small grids, Strip for up to 32 rows of 1x1.
 using Big = Tile<128, 128, 8, 8>;
 using Flat = Tile<64, 128, 4, 8>;
 using Strip = Tile<32, 256, 4, 8>;
-// Of weight: Big, Strip, and Tall for up to 64 columns. 3x3 has Tall and Slim: fetching takes the registers of larger ones.
+// Of weight: Big, Strip, and Tall for up to 64 columns; 3x3 has Tall alone.
 using Tall = Tile<128, 64, 8, 4>;
-using Slim = Tile<32, 128, 4, 4>;
 
 // forward: y[o,m] = act(bias[o] + sum), how = Store or StoreReLU; data: how = Add, Store or Gate, bias not given. rows are the
 // results' channels, channels the ones summed over; the sum has channels*K*K steps, of which block grid.y takes `span`, a
@@ -269,15 +129,18 @@ __device__ __forceinline__ void convolve(int rows, int channels, Image g, int sp
                                          const float *x, float *y, float *part) {
     int down = (rows + T::ROWS - 1) / T::ROWS, row0 = blockIdx.x % down * T::ROWS, col0 = blockIdx.x / down * T::COLS;
     int steps = channels * K * K, first = blockIdx.y * span, last = min(steps, first + span);
+    using A = typename T::A;
+    using B = typename T::B;
     T tile;
+    auto use = [&](const float *as, const float *bs) { tile.multiply(as, bs); };
     if constexpr (K == 1 && !DATA)
-        accumulate(tile, Along<T::ROWS>(w, row0, rows, steps), Across<T::COLS>(x, col0, g.m), first, last, Nothing{});
+        accumulate<stages, A, B>(Lengthwise<A>(w, row0, rows, steps, first), Across<B>(x, col0, g.m, first), first, last, use);
     else if constexpr (K == 1)
-        accumulate(tile, Across<T::ROWS>(w, row0, rows), Across<T::COLS>(x, col0, g.m), first, last, Nothing{});
+        accumulate<stages, A, B>(Across<A>(w, row0, rows, first), Across<B>(x, col0, g.m, first), first, last, use);
     else if constexpr (!DATA)
-        accumulate(tile, Along<T::ROWS>(w, row0, rows, steps), Unfolded<T::COLS>(x, col0, g), first, last, Nothing{});
+        accumulate<stages, A, B>(Lengthwise<A>(w, row0, rows, steps, first), Unfolded<B>(x, col0, g), first, last, use);
     else
-        accumulate(tile, Flipped<T::ROWS>(w, row0, rows), Unfolded<T::COLS>(x, col0, g), first, last, Nothing{});
+        accumulate<stages, A, B>(Flipped<A>(w, row0, rows), Unfolded<B>(x, col0, g), first, last, use);
     results(tile, rows, g.m, DATA || how == StoreReLU ? how : Store, DATA ? nullptr : bias, y, part);
 }
 
@@ -293,13 +156,11 @@ CONV(forward1_flat, Flat, 1, false)
 CONV(forward1_strip, Strip, 1, false)
 CONV(forward3_big, Big, 3, false)
 CONV(forward3_flat, Flat, 3, false)
-CONV(forward3_strip, Strip, 3, false)
 CONV(data1_big, Big, 1, true)
 CONV(data1_flat, Flat, 1, true)
 CONV(data1_strip, Strip, 1, true)
 CONV(data3_big, Big, 3, true)
 CONV(data3_flat, Flat, 3, true)
-CONV(data3_strip, Strip, 3, true)
 
 // conv_finish adds the parts in order and finishes: y[i,m] from sum_s part[s,i,m]. Launch: rows(rows, m).
 KERNEL(256, 4)
@@ -319,49 +180,93 @@ conv_finish(int rows, int m, int span, int tiles, int splits, int how, const flo
     });
 }
 
-// weight: dw[o,(c,t)] += sum_m dy[o,m]*x[c, m shifted]; db[o] += sum_m dy[o,m], where db is given. cols = Cin*K*K. Block grid.y
-// takes `span` columns of the sum, a multiple of 8.
-//
-// Launch: weight(rows, cols, m): as forward. Scratch where splits > 1: part [splits][rows][cols], then [splits][rows] for db;
-// weight_finish follows.
-template <class T, int K>
-__device__ __forceinline__ void weight(int rows, int cols, Image g, int span, const float *x, const float *dy, float *dw, float *db,
-                                       float *part) {
-    int down = (rows + T::ROWS - 1) / T::ROWS, row0 = blockIdx.x % down * T::ROWS, col0 = blockIdx.x / down * T::COLS;
-    int first = blockIdx.y * span, last = min(g.m, first + span), t = threadIdx.x;
-    T tile;
+// conv_fold finishes a folded 3x3 convolution: y[i,m] from sum_s sum_t part[s,(i,t),m shifted], part [splits][rows*9][M]. The shift
+// is that of tap t, or for data (back) the opposite one. A thread takes one column: shifted ones are on no boundary.
+// Launch: pixels(rows, m).
+KERNEL(256, 4)
+conv_fold(int rows, int m, int h, int width, int tiles, int splits, int how, int back, const float *part, const float *bias, float *y) {
+    Image g = {m, h, width};
+    int row = blockIdx.x / tiles, col = blockIdx.x % tiles * blockDim.x + threadIdx.x;
+    if (col >= m) return;
+    i64 size = (i64)rows * 9 * m;
+    float add = bias ? bias[row] : 0;
+    part += (i64)row * 9 * m;
+    u32 inside = taps_inside(g, col);
     float sum = 0;
-    bool bias = db && col0 == 0 && t < T::ROWS; // the first tile of a row of tiles also adds up its dy
-    auto seen = [&](const float *slab) {
-        if (!bias) return;
+#pragma unroll 1
+    for (int s = 0; s < splits; s++) {
+        const float *at = part + s * size + col;
 #pragma unroll
-        for (int k = 0; k < depth; k++) sum += slab[k * (T::ROWS + pad) + t];
-    };
-    Along<T::ROWS> a(dy, row0, rows, g.m);
-    if constexpr (K == 1)
-        accumulate(tile, a, Along<T::COLS>(x, col0, cols, g.m), first, last, seen);
-    else
-        accumulate(tile, a, Shifted<T::COLS>(x, col0, cols, g), first, last, seen);
-    results(tile, rows, cols, Add, nullptr, dw, part);
-    if (!bias || row0 + t >= rows) return;
-    if (gridDim.y == 1)
-        db[row0 + t] += sum;
-    else
-        part[(i64)gridDim.y * rows * cols + blockIdx.y * rows + row0 + t] = sum;
+        for (int t = 0; t < 9; t++) {
+            int shift = (t / 3 - 1) * width + t % 3 - 1, tap = back ? 8 - t : t;
+            if (inside >> tap & 1) sum += at[(i64)t * m + (back ? -shift : shift)];
+        }
+    }
+    float *to = y + (i64)row * m + col;
+    *to = finished(how, sum + add, how >= Add ? *to : 0);
 }
 
-#define WEIGHT(NAME, TILE, K)                                                                                                  \
+// weight: dw[o,(c,t)] += sum_m dy[o,m]*x[c, m shifted]; db[o] += sum_m dy[o,m], where db is given. rows = Cout, cols = Cin*K*K.
+// A 3x3 kernel can compute the turned product instead, for Cin > Cout: then the smaller of x and dy is the one that is unfolded;
+// a = x, rows = Cin, and b = dy, cols = Cout*9. Block grid.y takes `span` columns of the sum, a multiple of 8.
+//
+// Launch: weight(rows, cols, m): as forward. Scratch where splits > 1: part [splits][rows][cols], then [splits][Cout] for db;
+// weight_finish or turned_finish follows.
+template <class T, int K>
+__device__ __forceinline__ void weight(int rows, int cols, Image g, int span, bool turned, const float *x, const float *dy, float *dw,
+                                       float *db, float *part) {
+    int down = (rows + T::ROWS - 1) / T::ROWS, row0 = blockIdx.x % down * T::ROWS, col0 = blockIdx.x / down * T::COLS;
+    int first = blockIdx.y * span, last = min(g.m, first + span), t = threadIdx.x;
+    using A = typename T::A;
+    using B = typename T::B;
+    T tile;
+    float sum = 0;
+    // The first tiles also add up dy: the rows of a, or of b the middle tap's columns.
+    bool bias = db && (turned ? row0 == 0 && t < T::COLS && (col0 + t) % 9 == 4 && col0 + t < cols
+                              : col0 == 0 && t < T::ROWS && row0 + t < rows);
+    auto use = [&](const float *as, const float *bs) {
+        tile.multiply(as, bs);
+        if (bias) sum = turned ? B::total(bs, t, sum) : A::total(as, t, sum);
+    };
+    Lengthwise<A> a(turned ? x : dy, row0, rows, g.m, first);
+    if constexpr (K == 1)
+        accumulate<stages, A, B>(a, Lengthwise<B>(x, col0, cols, g.m, first), first, last, use);
+    else
+        accumulate<stages, A, B>(a, Shifted<B>(turned ? dy : x, col0, cols, g, first), first, last, use);
+    if (turned && gridDim.y == 1)
+        tile.each([&](int i, int j, Quad q) {
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+                if (row0 + i < rows && col0 + j + e < cols) dw[turned_place(rows, row0 + i, col0 + j + e)] += q.v[e];
+        });
+    else
+        results(tile, rows, cols, Add, nullptr, dw, part);
+    if (!bias) return;
+    int o = turned ? (col0 + t) / 9 : row0 + t, outs = turned ? cols / 9 : rows;
+    if (gridDim.y == 1)
+        db[o] += sum;
+    else
+        part[(i64)gridDim.y * rows * cols + blockIdx.y * outs + o] = sum;
+}
+
+#define WEIGHT1(NAME, TILE)                                                                                                    \
     KERNEL(256, 2)                                                                                                             \
     conv_##NAME(int rows, int cols, int m, int h, int width, int span, const float *x, const float *dy, float *dw, float *db,  \
                 float *part) {                                                                                                 \
-        weight<TILE, K>(rows, cols, {m, h, width}, span, x, dy, dw, db, part);                                                 \
+        weight<TILE, 1>(rows, cols, {m, h, width}, span, false, x, dy, dw, db, part);                                          \
     }
 
-WEIGHT(weight1_big, Big, 1)
-WEIGHT(weight1_tall, Tall, 1)
-WEIGHT(weight1_strip, Strip, 1)
-WEIGHT(weight3_tall, Tall, 3)
-WEIGHT(weight3_slim, Slim, 3)
+#define WEIGHT3(NAME, TILE)                                                                                                    \
+    KERNEL(256, 2)                                                                                                             \
+    conv_##NAME(int rows, int cols, int m, int h, int width, int span, int turned, const float *x, const float *dy, float *dw, \
+                float *db, float *part) {                                                                                      \
+        weight<TILE, 3>(rows, cols, {m, h, width}, span, turned, x, dy, dw, db, part);                                         \
+    }
+
+WEIGHT1(weight1_big, Big)
+WEIGHT1(weight1_tall, Tall)
+WEIGHT1(weight1_strip, Strip)
+WEIGHT3(weight3_tall, Tall)
 
 // weight_finish adds the parts in order to dw [rows][cols] and, where it is given, db [rows].
 // Launch: items(rows*cols), and where db is given items(rows*cols + rows).
@@ -375,4 +280,19 @@ KERNEL(256, 4) weight_finish(int rows, int cols, int splits, const float *part, 
     float sum = 0;
     for (int s = 0; s < splits; s++) sum += part[s * step + i];
     out[i] += sum;
+}
+
+// turned_finish is weight_finish of a turned product. A thread takes an element of part, so that neighbours are read together.
+// Launch: items(rows*cols), and where db is given items(rows*cols + cols/9).
+KERNEL(256, 4) turned_finish(int rows, int cols, int splits, const float *part, float *dw, float *db) {
+    i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x, size = (i64)rows * cols;
+    int outs = cols / 9;
+    float sum = 0;
+    if (i < size) {
+        for (int s = 0; s < splits; s++) sum += part[s * size + i];
+        dw[turned_place(rows, i / cols, i % cols)] += sum;
+    } else if (db && i < size + outs) {
+        for (int s = 0; s < splits; s++) sum += part[splits * size + (i64)s * outs + (i - size)];
+        db[i - size] += sum;
+    }
 }

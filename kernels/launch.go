@@ -52,6 +52,12 @@ func Rows(c, m int) (s Shape, span, tiles int) {
 	return Shape{c * tiles, 1, threads, 0}, span, tiles
 }
 
+// Pixels is for c rows of m columns, a column to a thread and tiles blocks to a row.
+func Pixels(c, m int) (s Shape, tiles int) {
+	tiles = ceil(m, 256)
+	return Shape{c * tiles, 1, 256, 0}, tiles
+}
+
 // Cells is how per_sample (samples.cuh) shares out the rows of n samples: group samples to a block, or tiles blocks to a
 // sample, and channels rows. Parts sums are left for each sample where that is more than 1.
 type Cells struct {
@@ -109,6 +115,11 @@ type Tile struct {
 	Shape
 	Kernel string
 	Span   int
+	// Folded is of a 3x3 convolution that is computed as a 1x1 convolution with 9 rows to a channel, one for each tap, whose results
+	// conv_fold adds up. Each element of x is then fetched once in place of 9 times.
+	Folded bool
+	// Turned is of a 3x3 convolution's weight gradient that is computed as Cin x Cout*9, so that dy is unfolded in place of x.
+	Turned bool
 }
 
 // Splits is how many parts of each result there are to add. 1 means that there is no second pass.
@@ -123,35 +134,53 @@ const (
 	BF16 Precision = "_bf16" // as TF32
 )
 
-// tile is a Tile of rows x cols results over steps, in tiles of down x across. A split has at least least steps.
+// tile is a Tile of rows x cols results over steps, in tiles of down x across. A split has at least least steps, and no more are
+// made than run at once.
 func tile(name string, rows, cols, steps, down, across, least int) Tile {
 	t := Tile{Kernel: name}
 	t.GridX, t.Block = ceil(rows, down)*ceil(cols, across), 256
 	splits := 1
-	if t.GridX < enough/2 {
-		splits = max(1, min(ceil(enough, max(1, t.GridX)), steps/least))
+	if t.GridX <= enough/4 { // else adding up the parts would cost what the idle multiprocessors could save
+		splits = max(1, min(enough/max(1, t.GridX), steps/least))
 	}
 	t.Span = (ceil(steps, splits) + 15) &^ 15 // whole slabs, in any precision
 	t.GridY = ceil(steps, t.Span)
 	return t
 }
 
-// ConvTiles are the launches that compute conv_forward (op "forward") or conv_data (op "data") with a kernel of size k: rows
-// channels of m columns, each a sum of steps terms. First the tile for large grids, then for small ones, then for few rows.
-func ConvTiles(p Precision, op string, k, rows, steps, m int) [3]Tile {
-	name := "conv_" + op + string(rune('0'+k))
-	return [3]Tile{
-		tile(name+"_big"+string(p), rows, m, steps, 128, 128, 64),
-		tile(name+"_flat"+string(p), rows, m, steps, 64, 128, 64),
-		tile(name+"_strip"+string(p), rows, m, steps, 32, 256, 64),
+// strip is a tile for few rows. On tensor cores it is less wide, and half as many threads suffice.
+func strip(name string, p Precision, rows, cols, steps, least int) Tile {
+	if p == FP32 {
+		return tile(name, rows, cols, steps, 32, 256, least)
 	}
+	t := tile(name+string(p), rows, cols, steps, 32, 128, least)
+	t.Block = 128
+	return t
 }
 
-// Conv picks one of ConvTiles.
+// ConvTiles are the launches that compute conv_forward (op "forward") or conv_data (op "data") with a kernel of size k: rows
+// channels of m columns, each a sum of steps terms. First the tile for large grids, then for small ones, and last, of 1x1 the one
+// for few rows, of 3x3 the folded one.
+func ConvTiles(p Precision, op string, k, rows, steps, m int) [3]Tile {
+	name := "conv_" + op + string(rune('0'+k))
+	tiles := [3]Tile{
+		tile(name+"_big"+string(p), rows, m, steps, 128, 128, 256),
+		tile(name+"_flat"+string(p), rows, m, steps, 64, 128, 256),
+	}
+	if k == 1 {
+		tiles[2] = strip(name+"_strip", p, rows, m, steps, 256)
+	} else {
+		tiles[2] = Conv(p, op, 1, 9*rows, steps/9, m)
+		tiles[2].Folded = true
+	}
+	return tiles
+}
+
+// Conv picks one of ConvTiles. Folded are convolutions of few rows, so that what lies between is 9/4 of x at most.
 func Conv(p Precision, op string, k, rows, steps, m int) Tile {
 	tiles := ConvTiles(p, op, k, rows, steps, m)
 	switch {
-	case rows <= 32:
+	case k == 1 && rows <= 32, k == 3 && 4*rows <= steps/9:
 		return tiles[2]
 	case rows > 64 && tiles[0].GridX >= enough/2:
 		return tiles[0]
@@ -159,33 +188,33 @@ func Conv(p Precision, op string, k, rows, steps, m int) Tile {
 	return tiles[1]
 }
 
-// WeightTiles are the launches that compute conv_weight: rows x cols weights, each a sum over m columns. First the tile for
-// large matrices, then for few columns, then for few rows; kernels of size 3 have no large one.
+// WeightTiles are the launches that compute conv_weight: rows x cols weights, each a sum over m columns. Of 1x1 first the tile for
+// large matrices, then for few columns, then for few rows; of 3x3 first the plain one, then the turned one.
 func WeightTiles(p Precision, k, rows, cols, m int) []Tile {
+	name := "conv_weight" + string(rune('0'+k))
 	if k == 3 {
-		slim := 256
-		if p == FP32 {
-			slim = 128
-		}
-		return []Tile{
-			tile("conv_weight3_tall"+string(p), rows, cols, m, 128, 64, 256),
-			tile("conv_weight3_slim"+string(p), rows, cols, m, 32, slim, 256),
-		}
+		turned := tile(name+"_tall"+string(p), cols/9, rows*9, m, 128, 64, 256)
+		turned.Turned = true
+		return []Tile{tile(name+"_tall"+string(p), rows, cols, m, 128, 64, 256), turned}
 	}
 	return []Tile{
-		tile("conv_weight1_big"+string(p), rows, cols, m, 128, 128, 256),
-		tile("conv_weight1_tall"+string(p), rows, cols, m, 128, 64, 256),
-		tile("conv_weight1_strip"+string(p), rows, cols, m, 32, 256, 256),
+		tile(name+"_big"+string(p), rows, cols, m, 128, 128, 256),
+		tile(name+"_tall"+string(p), rows, cols, m, 128, 64, 256),
+		strip(name+"_strip", p, rows, cols, m, 256),
 	}
 }
 
-// Weight picks one of WeightTiles.
+// Weight picks one of WeightTiles: the one that unfolds the fewer channels; of 1x1 the one that leaves the least empty.
 func Weight(p Precision, k, rows, cols, m int) Tile {
 	tiles := WeightTiles(p, k, rows, cols, m)
 	switch {
+	case k == 3 && cols/9 > rows:
+		return tiles[1]
+	case k == 3:
+		return tiles[0]
 	case rows <= 32:
-		return tiles[len(tiles)-1]
-	case cols <= 64 && k == 1:
+		return tiles[2]
+	case cols <= 64:
 		return tiles[1]
 	}
 	return tiles[0]

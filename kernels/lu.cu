@@ -58,11 +58,10 @@ lu_invert(int c, const float *perm, const float *l, const float *u, const float 
         __syncwarp();
     }
     for (int i = c - 1; i >= 0; i--) {
-        float y = x[i], sum = 0;
+        float sum = 0;
         for (int k = i + 1 + lane; k < c; k += 32) sum = fmaf(u[i * c + k], x[k], sum);
         sum = warp_sum(sum);
-        __syncwarp();
-        if (lane == 0) x[i] = (y - sum) * (sign[i] * expf(-logd[i]));
+        if (lane == 0) x[i] = (x[i] - sum) * (sign[i] * expf(-logd[i])); // y; only the lane that writes it may read it here
         __syncwarp();
     }
     for (int i = lane; i < c; i += 32) winv[i * c + j] = x[i];

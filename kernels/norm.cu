@@ -1,31 +1,54 @@
 // Batch normalisation, of the flow itself (Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", 2017) and inside
 // conditioners, the statistics that it and actnorm start from, weight normalisation (Salimans and Kingma, 2016), and the folding of
 // an actnorm into the weights before it.
-#include "rows.cuh"
+#include "stats.cuh"
 
-// Statistics of channels take two passes: row_total, row_mean -> mean; row_total about the mean, row_mean -> variance. Two passes
-// keep a constant row's variance at 0.
-
-// row_total: part[c*tiles+t] = sum over the part of row c of x, or of (x - mean[c])^2 where mean is given. Launch: rows(c, m).
-KERNEL(256, 4) row_total(int m, int span, int tiles, const float *x, const float *mean, float *part) {
+// row_total: part[c*tiles+t] = sum over the part of row c of x; row_sums adds them up. Launch: rows(c, m).
+KERNEL(256, 4) row_total(int m, int span, int tiles, const float *x, float *part) {
     Part r = part_of(m, span, tiles);
     x += r.start;
-    float sum = 0, mu = mean ? mean[r.c] : 0;
-    bool square = mean;
-    quads(r.count, threadIdx.x, blockDim.x, aligned(x), [&](auto way, i64 i, int count) {
-        Quad q = load(way, x + i, count);
-#pragma unroll
-        for (int e = 0; e < 4; e++)
-            if (square) q.v[e] = e < count ? (q.v[e] - mu) * (q.v[e] - mu) : 0;
-        sum += quad_sum(q);
-    });
+    float sum = 0;
+    quads(r.count, threadIdx.x, blockDim.x, aligned(x), [&](auto way, i64 i, int count) { sum += quad_sum(load(way, x + i, count)); });
     sum = block_sum(sum);
     if (threadIdx.x == 0) part[blockIdx.x] = sum;
 }
 
-// row_mean: mean[r] = sum_t part[r,t] / m. The mean of channels, and their variance from squares about the mean.
-KERNEL(128, 4) row_mean(int rows, int tiles, int m, const float *part, float *mean) {
-    row_finish(rows, tiles, part, [&](int r, float sum) { mean[r] = sum / m; });
+// row_parts leaves, of part t of row c of x, part[0,c,t] = sum of the differences from the row's first element, and part[1,c,t] = sum of
+// their squares about their own mean. A thread holds its up to 16 elements meanwhile. Launch: rows(c, m); scratch: part
+// [2][C][tiles].
+KERNEL(256, 4) row_parts(int c, int m, int span, int tiles, const float *x, float *part) {
+    Part r = part_of(m, span, tiles);
+    float first = x[(i64)r.c * m], sum = 0, squares = 0;
+    x += r.start;
+    bool wide = aligned(x);
+    Quad held[4];
+#pragma unroll
+    for (int s = 0; s < 4; s++) {
+        int i = 4 * (threadIdx.x + s * blockDim.x), count = r.count - i;
+        if (count <= 0) break;
+        held[s] = wide && count >= 4 ? load(Wide{}, x + i, 4) : load(Narrow{}, x + i, count);
+#pragma unroll
+        for (int e = 0; e < 4; e++) held[s].v[e] = e < count ? held[s].v[e] - first : 0;
+        sum += quad_sum(held[s]);
+    }
+    sum = block_sum(sum);
+    float mean = sum / r.count;
+#pragma unroll
+    for (int s = 0; s < 4; s++) {
+        int count = r.count - 4 * (threadIdx.x + s * blockDim.x);
+        if (count <= 0) break;
+#pragma unroll
+        for (int e = 0; e < 4; e++) held[s].v[e] = e < count ? (held[s].v[e] - mean) * (held[s].v[e] - mean) : 0;
+        squares += quad_sum(held[s]);
+    }
+    squares = block_sum(squares);
+    if (threadIdx.x == 0) part[blockIdx.x] = sum, part[(i64)c * tiles + blockIdx.x] = squares;
+}
+
+// channel_stats: mean[r] and variance[r] of each row, from row_parts. Launch: warps(rows).
+KERNEL(128, 4)
+channel_stats(int rows, int m, int span, int tiles, const float *x, const float *part, float *mean, float *variance) {
+    row_moments(rows, m, span, tiles, x, part, [&](int r, Moments s) { mean[r] = s.mean, variance[r] = s.variance; });
 }
 
 // batch_norm_fold: b[c] = -mean[c]; logs[c] = -log(variance[c]+eps)/2: batch normalisation as an actnorm. Launch: items(c).
@@ -133,10 +156,17 @@ batch_norm_act_backward(int c, int m, int span, int tiles, int relu, float eps, 
     });
 }
 
+// A row of weights is a block's: a quad of it a thread at a time. along calls f(way, j, count) for the quads of n elements.
+template <class F> __device__ __forceinline__ void along(int n, bool wide, F f) { quads(n, threadIdx.x, blockDim.x, wide, f); }
+
 // row_dot gives every thread of the block sum_j a[j]*b[j].
 __device__ __forceinline__ float row_dot(int n, const float *a, const float *b) {
     float sum = 0;
-    for (int j = threadIdx.x; j < n; j += blockDim.x) sum = fmaf(a[j], b[j], sum);
+    along(n, aligned(a) && aligned(b), [&](auto way, i64 j, int count) {
+        Quad p = load(way, a + j, count), q = load(way, b + j, count); // 0 beyond count
+#pragma unroll
+        for (int e = 0; e < 4; e++) sum = fmaf(p.v[e], q.v[e], sum);
+    });
     return block_sum(sum);
 }
 
@@ -144,7 +174,12 @@ __device__ __forceinline__ float row_dot(int n, const float *a, const float *b) 
 KERNEL(128, 4) weight_norm(int cols, const float *g, const float *v, float *w) {
     v += (i64)blockIdx.x * cols, w += (i64)blockIdx.x * cols;
     float k = g[blockIdx.x] / sqrtf(row_dot(cols, v, v));
-    for (int j = threadIdx.x; j < cols; j += blockDim.x) w[j] = k * v[j];
+    along(cols, aligned(v) && aligned(w), [&](auto way, i64 j, int count) {
+        Quad q = load(way, v + j, count);
+#pragma unroll
+        for (int e = 0; e < 4; e++) q.v[e] *= k;
+        store(way, w + j, q, count);
+    });
 }
 
 // weight_norm_backward: with u = v[i,:]/|v[i,:]|: dg[i] += dw[i,:].u; dv[i,:] += g[i]/|v[i,:]| * (dw[i,:] - (dw[i,:].u) u).
@@ -152,18 +187,29 @@ KERNEL(128, 4) weight_norm(int cols, const float *g, const float *v, float *w) {
 KERNEL(128, 4) weight_norm_backward(int cols, const float *g, const float *v, const float *dw, float *dv, float *dg) {
     i64 start = (i64)blockIdx.x * cols;
     v += start, dw += start, dv += start;
-    float inv = 1 / sqrtf(row_dot(cols, v, v)), along = row_dot(cols, dw, v) * inv, k = g[blockIdx.x] * inv;
-    for (int j = threadIdx.x; j < cols; j += blockDim.x) dv[j] = fmaf(k, dw[j] - along * (v[j] * inv), dv[j]);
-    if (threadIdx.x == 0) dg[blockIdx.x] += along;
+    float inv = 1 / sqrtf(row_dot(cols, v, v)), share = row_dot(cols, dw, v) * inv, k = g[blockIdx.x] * inv;
+    along(cols, aligned(v) && aligned(dw) && aligned(dv), [&](auto way, i64 j, int count) {
+        Quad qv = load(way, v + j, count), qw = load(way, dw + j, count), qd = load(way, dv + j, count);
+#pragma unroll
+        for (int e = 0; e < 4; e++) qd.v[e] = fmaf(k, qw.v[e] - share * (qv.v[e] * inv), qd.v[e]);
+        store(way, dv + j, qd, count);
+    });
+    if (threadIdx.x == 0) dg[blockIdx.x] += share;
 }
 
 // row_scale folds an actnorm that follows a convolution into its weights: wf[i,j] = exp(logs[i])*w[i,j];
 // bf[i] = exp(logs[i])*b[i]. Launch: a block of 128 a row.
 KERNEL(128, 4) row_scale(int cols, const float *logs, const float *w, const float *b, float *wf, float *bf) {
     int i = blockIdx.x;
-    float e = expf(logs[i]);
-    for (int j = threadIdx.x; j < cols; j += blockDim.x) wf[(i64)i * cols + j] = e * w[(i64)i * cols + j];
-    if (threadIdx.x == 0) bf[i] = e * b[i];
+    float k = expf(logs[i]);
+    w += (i64)i * cols, wf += (i64)i * cols;
+    along(cols, aligned(w) && aligned(wf), [&](auto way, i64 j, int count) {
+        Quad q = load(way, w + j, count);
+#pragma unroll
+        for (int e = 0; e < 4; e++) q.v[e] *= k;
+        store(way, wf + j, q, count);
+    });
+    if (threadIdx.x == 0) bf[i] = k * b[i];
 }
 
 // row_scale_backward unfolds the gradients: dw[i,j] += exp(logs[i])*dwf[i,j]; db[i] += exp(logs[i])*dbf[i];
@@ -172,10 +218,16 @@ KERNEL(128, 4)
 row_scale_backward(int cols, const float *logs, const float *wf, const float *bf, const float *dwf, const float *dbf, float *dw,
                    float *db, float *dlogs) {
     int i = blockIdx.x;
-    i64 start = (i64)i * cols;
-    float e = expf(logs[i]), dot = row_dot(cols, dwf + start, wf + start);
-    for (int j = threadIdx.x; j < cols; j += blockDim.x) dw[start + j] = fmaf(e, dwf[start + j], dw[start + j]);
+    wf += (i64)i * cols, dwf += (i64)i * cols, dw += (i64)i * cols;
+    float k = expf(logs[i]), dot = 0;
+    along(cols, aligned(wf) && aligned(dwf) && aligned(dw), [&](auto way, i64 j, int count) {
+        Quad qw = load(way, wf + j, count), qf = load(way, dwf + j, count), qd = load(way, dw + j, count);
+#pragma unroll
+        for (int e = 0; e < 4; e++) dot = fmaf(qf.v[e], qw.v[e], dot), qd.v[e] = fmaf(k, qf.v[e], qd.v[e]);
+        store(way, dw + j, qd, count);
+    });
+    dot = block_sum(dot);
     if (threadIdx.x) return;
     dlogs[i] += fmaf(dbf[i], bf[i], dot);
-    db[i] = fmaf(e, dbf[i], db[i]);
+    db[i] = fmaf(k, dbf[i], db[i]);
 }

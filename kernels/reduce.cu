@@ -90,6 +90,16 @@ KERNEL(128, 4) row_sums(int rows, int tiles, float add, const float *part, float
     row_finish(rows, tiles, part, [&](int r, float sum) { out[r] += add + sum; });
 }
 
+// row_pairs: out0[r] += add + sum_t part[0,r,t], out1[r] += sum_t part[1,r,t], part [2][rows][tiles]. Launch: warps(2*rows).
+KERNEL(128, 4) row_pairs(int rows, int tiles, float add, const float *part, float *out0, float *out1) {
+    row_finish(2 * rows, tiles, part, [&](int r, float sum) {
+        if (r < rows)
+            out0[r] += add + sum;
+        else
+            out1[r - rows] += sum;
+    });
+}
+
 // sample_sums: out[i] += a * sum_k part[k*n+i] for i < n, k < count in order. Launch: flat(4*n), a thread an element.
 KERNEL(256, 4) sample_sums(int n, int count, float a, const float *part, float *out) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;

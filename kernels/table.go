@@ -26,6 +26,7 @@ func Table(t Target) []Kernel {
 	add("reduce", "ilfpp", "add_sum")
 	add("reduce", "ipp", "max_finish")
 	add("reduce", "iifpp", "row_sums", "sample_sums")
+	add("reduce", "iifppp", "row_pairs")
 
 	add("noise", "iiiiiipp", "uniform")
 	add("noise", "iiiiiifpp", "normal", "logistic")
@@ -33,10 +34,11 @@ func Table(t Target) []Kernel {
 
 	add("actnorm", "iiippp", "actnorm", "actnorm_inverse")
 	add("actnorm", "iiiifppppppp", "actnorm_backward")
-	add("actnorm", "iiippp", "actnorm_init")
+	add("actnorm", "iiiipppp", "actnorm_init")
 
-	add("norm", "iiippp", "row_total")
-	add("norm", "iiipp", "row_mean")
+	add("norm", "iiipp", "row_total")
+	add("norm", "iiiipp", "row_parts")
+	add("norm", "iiiipppp", "channel_stats")
 	add("norm", "ifpppp", "batch_norm_fold")
 	add("norm", "ifpppppp", "batch_norm_scale")
 	add("norm", "iiiffpppppp", "batch_norm_backward")
@@ -69,34 +71,85 @@ func Table(t Target) []Kernel {
 	add("classes", "iiiifpppppp", "class_affine_backward")
 	add("classes", "iiipppp", "class_sums")
 
+	add("mixture", "iiiipppp", "mixture_squares")
+	add("mixture", "iiiippp", "mixture_finish")
+	add("mixture", "iiifppppp", "mixture_dx")
+	add("mixture", "iiifpppppp", "mixture_dparams")
+	add("mixture", "iippp", "mixture_evidence", "mixture_pick")
+	add("mixture", "iifppp", "mixture_dlogits")
+	add("mixture", "iiippp", "center")
+	add("mixture", "iiipppp", "center_backward")
+	add("mixture", "iiifpp", "weigh")
+	add("mixture", "ippp", "triangle")
+	add("mixture", "ipppp", "triangle_backward")
+	add("mixture", "iipppp", "mixture_place")
+	add("mixture", "iippppp", "mixture_place_full")
+	add("mixture", "lfp", "at_most")
+
+	add("mixcdf", "iipppp", "cdf_parts")
+	add("mixcdf", "iiiiiiiiipppp", "cdf_forward", "cdf_inverse")
+	add("mixcdf", "iiiiiiifpppp", "cdf_backward")
+	add("mixcdf", "iiiiiifppppppp", "cdf_component")
+	add("mixcdf", "iiiiiifffppp", "beta_logp")
+	add("mixcdf", "lfffpp", "beta_logp_backward")
+	add("mixcdf", "lfffffp", "beta_quantile")
+
+	for _, f := range []string{"sigmoid", "logit", "tanh", "atanh", "softplus", "logexpm1", "asinh", "sinh", "leakyrelu"} {
+		add("elementwise", "iiiiiifppp", "map_"+f)
+		add("elementwise", "lffpp", "map_backward_"+f)
+	}
+
+	add("planar", "ipppp", "planar_fold")
+	add("planar", "ipppppp", "planar_fold_backward")
+	add("planar", "iiifpppppp", "planar", "planar_inverse")
+	add("planar", "iiiffppppppp", "planar_backward")
+	add("planar", "iippppp", "planar_finish")
+	add("planar", "iippppp", "radial", "radial_inverse")
+	add("planar", "iifpppppp", "radial_backward")
+	add("planar", "iipppppp", "radial_finish")
+
+	add("sylvester", "iiipp", "householder")
+	add("sylvester", "iiipppp", "householder_backward")
+	add("sylvester", "ippppppp", "sylvester_fold")
+	add("sylvester", "ippppppppp", "sylvester_fold_backward")
+	add("sylvester", "iiifpppp", "sylvester_gate")
+	add("sylvester", "iiiiffppppp", "sylvester_gate_backward")
+	add("sylvester", "iiifppppppppp", "sylvester_solve")
+
+	for _, kind := range []string{"affine", "linear", "quadratic", "rational", "logistic"} {
+		add("spline", "iiiiiiiifffpppp", "curve_"+kind, "uncurve_"+kind)
+		add("spline", "iiiiiffffppp", "curve_backward_"+kind, "uncurve_backward_"+kind)
+	}
+
+	add("masked", "iiiiiiiipppp", "masked_forward")
+	add("masked", "iiiiiiiippp", "masked_data")
+	add("masked", "iiiiippp", "masked_weight")
+
 	add("adam", "lifffffppppppp", "adam")
 
 	add("mix", "iiippp", "mix_64", "mix_32", "mix_16", "mix_8")
 	add("lu", "ipppppp", "lu_compose", "lu_invert")
 	add("lu", "ippppppfppp", "lu_backward")
 
-	const convolve, weight = "iiiiiiippppp", "iiiiiippppp"
-	for _, k := range []string{"1", "3"} {
-		for _, tile := range []string{"big", "flat", "strip"} {
-			add("conv", convolve, "conv_forward"+k+"_"+tile, "conv_data"+k+"_"+tile)
-		}
-	}
-	weights := []string{"conv_weight1_big", "conv_weight1_tall", "conv_weight1_strip", "conv_weight3_tall", "conv_weight3_slim"}
-	add("conv", weight, weights...)
-	add("conv", "iiiiiippp", "conv_finish")
-	add("conv", "iiippp", "weight_finish")
-	if t != Compute80 {
-		return all
-	}
-	for _, p := range []Precision{TF32, BF16} {
-		for _, k := range all {
-			switch {
-			case k.Family == "conv" && k.Args == convolve:
-				add("tensor", convolve, k.Name+string(p))
-			case k.Family == "conv" && k.Args == weight:
-				add("tensor", "iiiiiipppp", k.Name+string(p)) // without db
+	const convolve, weight1, weight3 = "iiiiiiippppp", "iiiiiippppp", "iiiiiiippppp"
+	products := func(family string, p Precision) {
+		for _, op := range []string{"forward", "data"} {
+			for _, tile := range []string{"1_big", "1_flat", "1_strip", "3_big", "3_flat"} {
+				add(family, convolve, "conv_"+op+tile+string(p))
 			}
 		}
+		for _, tile := range []string{"big", "tall", "strip"} {
+			add(family, weight1, "conv_weight1_"+tile+string(p))
+		}
+		add(family, weight3, "conv_weight3_tall"+string(p))
+	}
+	products("conv", FP32)
+	add("conv", "iiiiiippp", "conv_finish")
+	add("conv", "iiiiiiiippp", "conv_fold")
+	add("conv", "iiippp", "weight_finish", "turned_finish")
+	if t == Compute80 {
+		products("tensor", TF32)
+		products("tensor", BF16)
 	}
 	return all
 }

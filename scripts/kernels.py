@@ -1,7 +1,8 @@
 """Compiles kernels/*.cu to PTX with NVRTC and assembles it with ptxas for every architecture: run by scripts/kernels.
 
 The PTX is what ships. Assembling is a check: it tells the registers, the shared memory and the spills of each kernel on
-chips that are not here. It fails on a spill, and on local memory that LOCAL does not name with its reason.
+chips that are not here. It fails on a spill, and on local memory that LOCAL does not name with its reason. docs/ptxas.txt has
+the table of all families.
 """
 
 import argparse
@@ -16,7 +17,9 @@ import sys
 import nvidia
 
 NV = pathlib.Path(list(nvidia.__path__)[0])
-KERNELS = pathlib.Path(__file__).resolve().parent.parent / "kernels"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+KERNELS = ROOT / "kernels"
+TABLE = ROOT / "docs" / "ptxas.txt"
 
 # What is compiled, and what each target's PTX is assembled for: a driver does the same for the chip that it finds.
 TARGETS = {"70": ["sm_70", "sm_75"], "80": ["sm_80", "sm_86", "sm_89", "sm_90", "sm_100"]}
@@ -25,7 +28,8 @@ TARGETS = {"70": ["sm_70", "sm_75"], "80": ["sm_80", "sm_86", "sm_89", "sm_90", 
 ONLY = {"tensor": ["80"]}
 
 # Bytes of dynamic shared memory at most, for the occupancy. The launch table has the sizes by shape.
-DYNAMIC = {"lu_invert": 16384, "mix_64": 41984, "mix_32": 41984, "mix_16": 41984, "mix_8": 41984, "mixture_place_full": 16384}
+DYNAMIC = {"lu_invert": 16384, "mix_64": 41984, "mix_32": 41984, "mix_16": 41984, "mix_8": 41984, "mixture_place_full": 16384,
+           "householder_backward": 8192}
 
 # Kernels that may use local memory, and why.
 LOCAL = {}
@@ -147,18 +151,31 @@ def main():
                     sys.exit(f"{path.name}: {name} has no __launch_bounds__")
                 shared += DYNAMIC.get(name, 0)
                 share = occupancy(chip, int(threads[name]), registers, shared)
-                row = table.setdefault((cu.stem, name), {"threads": threads[name], "shared": shared})
-                row[chip] = f"{registers:>4}/{spilled}/{share:4.0%}"
+                row = table.setdefault((cu.stem, name), {"threads": threads[name], "shared": []})
+                if str(shared) not in row["shared"]:
+                    row["shared"].append(str(shared))
+                row[chip] = f"{registers}/{spilled}/{share:.0%}"
                 if spilled:
                     faults.append(f"{name} spills {spilled} bytes on {chip}")
                 elif stack and name not in LOCAL:
                     faults.append(f"{name} uses {stack} bytes of local memory on {chip}")
 
     chips = list(CHIPS)
-    print("registers / bytes spilled / theoretical occupancy")
-    print(f"{'family':<10}{'kernel':<32}{'threads':>8}{'shared':>8}" + "".join(f"{c:>14}" for c in chips))
+    lines = [
+        "Registers / bytes spilled / theoretical occupancy of every kernel, by ptxas 12.9. Written by scripts/kernels: do not edit.",
+        "Shared memory is in bytes, where the targets differ compute_70's and compute_80's; occupancy is by its greatest dynamic size.",
+        "",
+        f"{'family':<12}{'kernel':<32}{'threads':>8}{'shared':>12}" + "".join(f"{c:>13}" for c in chips),
+    ]
     for (family, name), row in table.items():
-        print(f"{family:<10}{name:<32}{row['threads']:>8}{row['shared']:>8}" + "".join(f"{row.get(c, '-'):>14}" for c in chips))
+        shared = "/".join(row["shared"])
+        lines.append(f"{family:<12}{name:<32}{row['threads']:>8}{shared:>12}" + "".join(f"{row.get(c, '-'):>13}" for c in chips))
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if not args.families and not args.check:
+        TABLE.write_text(text)
+    elif not args.families and (not TABLE.exists() or TABLE.read_text() != text):
+        faults.append(f"{TABLE.relative_to(ROOT)} is not the table of these kernels: run scripts/kernels")
     for fault in faults:
         print(f"scripts/kernels: {fault}", file=sys.stderr)
     sys.exit(bool(faults))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
 	"cuflow/flowgpu/train"
@@ -17,9 +18,12 @@ func evalCommand(env train.Env) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "eval DIR",
-		Short: "Score all held-out images: bits/dim with its standard error",
+		Short: "Score all held-out images or vectors: bits/dim or nats with its standard error",
 		Long: `Score all held-out images with the averaged weights: bits/dim with its standard error over the images. Every
 preprocessing constant is counted, the last batch is not dropped, and a value that is no number is an error.
+
+Vectors are scored in nats per sample, as a density in the units of the data: those of the test part, with the weights of the
+best validation where training stops early. Of a toy, whose density is known, it is told how much the best model of all takes.
 
 --by-level tells where the bits come from: dequantisation, preprocessing, the log-determinant of every layer, the prior of
 every level. They add up to the score. Numbers below 0 are bits saved.
@@ -54,29 +58,39 @@ of whole-number images, the integral of p over their cell, and costs K times the
 }
 
 func writeEvaluation(out io.Writer, r *train.Evaluation) error {
-	_, err := fmt.Fprintf(out, "%s (%.2f nats each) on %s\n", r.Score, r.Nats, r.Device)
+	unit, thing, factor := "bits/dim", "image", 1.0
+	if r.Dims > 0 {
+		unit, thing, factor = "nats", "sample", float64(r.Dims)*math.Ln2
+	}
+	_, err := fmt.Fprintf(out, "%s on %s\n", scored(r.Score), r.Device)
+	if e := r.Exact; e != nil && err == nil {
+		_, err = fmt.Fprintf(out, "the true density takes %.4f of them (entropy %.4f): %.4f ± %.4f nats less\n", e.Nats, e.Entropy, e.KL, e.KLStderr)
+	}
+	if d := r.Discrete; d != nil && err == nil {
+		_, err = fmt.Fprintf(out, "at most %.4f nats (%.4f bits) for the values on their steps\n", *d, *d/math.Ln2)
+	}
 	if b := r.Bound; b != nil && err == nil {
-		_, err = fmt.Fprintf(out, "\n%d noises per image  %s\none noise            %s\ndifference           %.5f ± %.5f bits/dim\n",
-			b.K, b.Score, b.One, b.Gain, b.GainStderr)
+		_, err = fmt.Fprintf(out, "\n%d noises per %s  %s\none noise            %s\ndifference           %.5f ± %.5f %s\n",
+			b.K, thing, b.Score, b.One, b.Gain, b.GainStderr, unit)
 	}
 	if b := r.Breakdown; b != nil && err == nil {
 		_, err = fmt.Fprintln(out)
 		if err == nil {
-			err = writeBreakdown(out, b)
+			err = writeBreakdown(out, b, unit, factor)
 		}
 	}
 	return err
 }
 
-// writeBreakdown writes one table of levels and one of terms, in bits/dim.
-func writeBreakdown(out io.Writer, b *train.Breakdown) error {
+// writeBreakdown writes one table of levels and one of terms, in a unit of which a bit/dim is so many.
+func writeBreakdown(out io.Writer, b *train.Breakdown, unit string, factor float64) error {
 	bits := func(v float64) string {
 		if v == 0 {
 			return "-"
 		}
-		return strconv.FormatFloat(v, 'f', 4, 64)
+		return strconv.FormatFloat(v*factor, 'f', 4, 64)
 	}
-	levels := [][]string{{"level", "dequantisation", "preprocessing", "log-determinants", "prior", "bits/dim"}}
+	levels := [][]string{{"level", "dequantisation", "preprocessing", "log-determinants", "prior", unit}}
 	for _, l := range b.Levels {
 		name := "data"
 		if l.Level > 0 {
@@ -85,7 +99,7 @@ func writeBreakdown(out io.Writer, b *train.Breakdown) error {
 		levels = append(levels, []string{name, bits(l.Dequantisation), bits(l.Preprocessing), bits(l.LogDet), bits(l.Prior), bits(l.BitsPerDim)})
 	}
 	levels = append(levels, []string{"sum", "", "", "", "", bits(b.Sum)})
-	terms := [][]string{{"term", "kind", "bits/dim"}}
+	terms := [][]string{{"term", "kind", unit}}
 	for _, t := range b.Terms {
 		terms = append(terms, []string{t.Name, t.Kind, bits(t.BitsPerDim)})
 	}

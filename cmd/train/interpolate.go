@@ -30,7 +30,7 @@ where images are greyer than any.
 	f := c.Flags()
 	f.SortFlags = false
 	f.IntVar(&way.Steps, "steps", 8, "images on the way, both ends counted")
-	f.StringVar(&way.Path, "path", "", "linear or spherical (default: spherical, of a logistic prior linear)")
+	f.StringVar(&way.Path, "path", "", "linear or spherical (default: spherical, of a logistic or mixture prior linear)")
 	f.StringVar(&way.Picture, "out", "path.png", "the picture")
 	imageFlags(c, &use, &way.Picking)
 	c.RunE = func(c *cobra.Command, args []string) error {

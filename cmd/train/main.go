@@ -1,4 +1,4 @@
-// Command train trains normalizing flows on images, and evaluates, samples and inspects what came of it.
+// Command train trains normalizing flows on images and vectors, and evaluates, samples and inspects what came of it.
 package main
 
 import (

@@ -21,21 +21,25 @@ const (
 func rootCommand(env train.Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "train",
-		Short: "Train normalizing flows on images",
-		Long: `Train normalizing flows on images, on any CPU.
+		Short: "Train normalizing flows on images and vectors",
+		Long: `Train normalizing flows on images and vectors, on any CPU.
 
 Without arguments, train trains a small Glow on the built-in 8x8 digits into runs/digits. A run's folder holds its
 checkpoint, its log (log.jsonl, one object a line), its curves and its samples, and is all that the other commands need;
 TensorBoard shows it too. Ctrl-C writes a checkpoint first; a resumed run ends with the same bits as one that was never
-stopped. Images are the built-in digits, or a folder or file of your own: see --data, --size and --fit.`,
+stopped. Images are the built-in digits, or a folder or file of your own: see --data, --size and --fit. Vectors are toys with
+known densities, or tables of numbers: see --preset realnvp-tab, --data and --columns.`,
 		Example: `  train
   train --preset glow-mnist --data data/mnist --out runs/mnist
   train --preset glow-small --data photos --size 48x64 --fit crop --flip
   train --preset realnvp-digits --out runs/realnvp
+  train --preset realnvp-2d
+  train --preset realnvp-tab --data stars.csv --columns ra,dec,mag --patience 10
   train --levels 1 --hidden 32 --steps 200 --out runs/small
   train resume runs/digits --steps 3000
   train eval runs/digits --json
   train sample runs/digits --n 100 --temperature 0.8 --out grid.png
+  train plot runs/two-moons
   train score runs/digits test --csv scores.csv
   train interpolate runs/digits test:0 test:1
   train export runs/digits --format npz`,
@@ -53,7 +57,7 @@ stopped. Images are the built-in digits, or a folder or file of your own: see --
 		&cobra.Group{ID: groupLook, Title: "What there is:"})
 	root.AddCommand(
 		resumeCommand(env), importCommand(env),
-		evalCommand(env), scoreCommand(env), sampleCommand(env), interpolateCommand(env), reconstructCommand(env), inspectCommand(env), exportCommand(env),
+		evalCommand(env), scoreCommand(env), sampleCommand(env), plotCommand(env), interpolateCommand(env), reconstructCommand(env), inspectCommand(env), exportCommand(env),
 		presetsCommand(), devicesCommand())
 	return root
 }

@@ -16,15 +16,18 @@ func scoreCommand(env train.Env) *cobra.Command {
 	var seed uint64
 	c := &cobra.Command{
 		Use:   "score DIR IMAGE...",
-		Short: "Score images one by one: log p and bits/dim of each, the best and the worst",
+		Short: "Score images or vectors one by one: log p and bits/dim of each, the best and the worst",
 		Long: `Score images one by one with the averaged weights: log p in nats and bits/dim, as eval counts them. --csv writes a line for
 every image (name,logp,bits_per_dim), --out shows the likeliest beside the least likely ones. However many images there
 are, they are read as they are scored. A value that is no number is written to the file, and the command fails.
 
 ` + imageHelp + `
-A folder of pictures, another data set (idx, CIFAR, .npy, .npz), "test" and "train" are all their images.`,
+A folder of pictures, another data set (idx, CIFAR, .npy, .npz), "test" and "train" are all their images.
+
+Vectors are those of a .csv, .npy or .npz file that has the model's columns, or of "test", "val" and "train".`,
 		Example: `  train score runs/digits test --csv scores.csv
-  train score runs/faces photos/ --fit resize --best 16 --worst 16 --out extremes.png`,
+  train score runs/faces photos/ --fit resize --best 16 --worst 16 --out extremes.png
+  train score runs/stars new.csv --csv scores.csv`,
 		GroupID: groupUse,
 		Args:    atLeast(2),
 	}
@@ -55,8 +58,16 @@ A folder of pictures, another data set (idx, CIFAR, .npy, .npz), "test" and "tra
 	return c
 }
 
+// scored writes a score, of images with their nats.
+func scored(s train.Score) string {
+	if s.Dims > 0 {
+		return s.String()
+	}
+	return fmt.Sprintf("%s (%.2f nats each)", s, s.Nats)
+}
+
 func writeRated(out io.Writer, rated *train.Rated, r train.Rating) error {
-	if _, err := fmt.Fprintf(out, "%s (%.2f nats each)\n", rated.Score, rated.Nats); err != nil {
+	if _, err := fmt.Fprintln(out, scored(rated.Score)); err != nil {
 		return err
 	}
 	for _, part := range []struct {
@@ -69,6 +80,11 @@ func writeRated(out io.Writer, rated *train.Rated, r train.Rating) error {
 		rows := [][]string{{part.title, "log p", "bits/dim"}}
 		for _, i := range part.list {
 			rows = append(rows, []string{i.Name, fmt.Sprintf("%.2f", i.LogP), fmt.Sprintf("%.4f", i.BitsPerDim)})
+		}
+		if rated.Dims > 0 { // vectors
+			for i := range rows {
+				rows[i] = rows[i][:2]
+			}
 		}
 		if _, err := fmt.Fprintln(out); err != nil {
 			return err

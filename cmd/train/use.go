@@ -22,16 +22,18 @@ number of steps a cosine schedule is stretched to it.`,
 	f := c.Flags()
 	f.SortFlags = false
 	f.IntVar(&over.Steps, "steps", 0, "training steps in all (default: as before)")
+	f.IntVar(&over.Patience, "patience", 0, "stop after so many validations without a new best one (default: as before)")
 	f.Float64Var(&over.LR, "lr", 0, "learning rate (default: as before)")
-	f.Float32Var(&over.Adam.Clip, "clip", 0, "greatest global norm of the gradient of bits/dim (default: as before)")
+	f.Float32Var(&over.Adam.Clip, "clip", 0, "greatest global norm of the gradient of bits/dim, of vectors nats (default: as before)")
 	f.StringVar(&over.Device, "device", "", "device (default: as before)")
 	f.StringVar(&over.Precision, "precision", "", "of the networks on a GPU: fp32, tf32 or bf16 (default: as before)")
 	f.Var(graphFlag{&over.NoGraph}, "graph", "on, or off: enqueue a GPU's steps op by op (default: as before)")
-	f.StringVar(&over.Data, "data", "", "folder of the data, if it has moved (default: as before)")
+	f.StringVar(&over.Data, "data", "", "folder or file of the data, if it has moved (default: as before)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		result, err := train.Resume(c.Context(), args[0], func(cfg *train.Config) {
 			for name, set := range map[string]func(){
 				"steps":     func() { cfg.Steps = over.Steps },
+				"patience":  func() { cfg.Patience = over.Patience },
 				"lr":        func() { cfg.LR = over.LR },
 				"clip":      func() { cfg.Adam.Clip = over.Adam.Clip },
 				"device":    func() { cfg.Device = over.Device },

@@ -230,7 +230,7 @@ func TestBadUse(t *testing.T) {
 		{"score run bad.png", failed, []string{"bad.png"}},
 		{"score run run/samples.png --fit shrink", failed, []string{`"shrink"`}},
 		{"export run --format onnx", misused, []string{`"onnx"`, "safetensors or npz"}},
-		{"export run --weights best", misused, []string{`"best"`, "ema or raw"}},
+		{"export run --weights last", misused, []string{`"last"`, "ema or raw"}},
 		{"export nowhere", failed, []string{"nowhere", "no such folder"}},
 		{"import", misused, []string{"train import FILE"}},
 		{"import bad.png", failed, []string{"bad.png", "safetensors"}},

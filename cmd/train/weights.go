@@ -26,7 +26,7 @@ layer. The settings of the run go along, but for the place of its data.`,
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringVar(&x.Format, "format", "", "safetensors or npz (default: by --out, else safetensors)")
-	f.StringVar(&x.Weights, "weights", "", "ema, the averaged ones that eval uses, or raw (default: ema if the run has them)")
+	f.StringVar(&x.Weights, "weights", "", "best, those of the best validation, ema, the averaged ones, or raw (default: those that eval uses)")
 	f.StringVar(&x.Out, "out", "", "the file (default: weights.safetensors or weights.npz in the run's folder)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		r, err := train.Export(args[0], x, env)

@@ -183,6 +183,10 @@ func Cases() []Case {
 		memoryCases, convCases, rowScaleCases, mixCases, luCases,
 		couplingCases, actNormCases, shapeCases, priorCases, noiseCases, trainCases,
 		normCases, checkerCases, flattenCases, logitCases, logisticCases, classCases,
+		mixtureCases,
+		mapCases, planarCases, radialCases, projectCases, householderCases, sylvesterCases,
+		cdfCases, betaCases,
+		curveCases, maskedCases,
 	} {
 		all = append(all, family()...)
 	}

@@ -19,6 +19,7 @@ var convShapes = []device.ConvShape{
 	{Cin: 31, Cout: 1, K: 1, N: 33, H: 1, W: 1},
 	{Cin: 1, Cout: 33, K: 1, N: 32, H: 1, W: 1},
 	{Cin: 64, Cout: 48, K: 1, N: 1000, H: 1, W: 1},
+	{Cin: 520, Cout: 5, K: 1, N: 9, H: 1, W: 1},
 	{Cin: 4, Cout: 6, K: 1, N: 0, H: 2, W: 2},
 
 	{Cin: 1, Cout: 1, K: 3, N: 1, H: 1, W: 1},
@@ -31,6 +32,10 @@ var convShapes = []device.ConvShape{
 	{Cin: 17, Cout: 33, K: 3, N: 2, H: 7, W: 6},
 	{Cin: 32, Cout: 12, K: 3, N: 3, H: 5, W: 8},
 	{Cin: 3, Cout: 4, K: 3, N: 1, H: 17, W: 33},
+	{Cin: 520, Cout: 2, K: 3, N: 2, H: 3, W: 4},
+	{Cin: 2, Cout: 36, K: 3, N: 3, H: 4, W: 6},
+	{Cin: 60, Cout: 16, K: 3, N: 1, H: 4, W: 3},
+	{Cin: 6, Cout: 2, K: 3, N: 2, H: 16, W: 20},
 	{Cin: 4, Cout: 6, K: 3, N: 0, H: 4, W: 4},
 }
 

@@ -13,7 +13,7 @@ func actNormCases() []Case {
 		c, m  int
 		bench bool
 	}{
-		{1, 1, false}, {1, 31, false}, {3, 32, false}, {2, 33, false}, {5, 1000, false}, {33, 7, false}, {4, 0, false},
+		{1, 1, false}, {1, 31, false}, {3, 32, false}, {2, 33, false}, {5, 1000, false}, {33, 7, false}, {2, 4133, false}, {4, 0, false},
 		{4, 64 * 16, true}, {4, 64 * 256, true}, {8, 64 * 64, true}, {16, 64 * 16, true},
 	} {
 		cs = append(cs, actNormCasesOf(d.c, d.m, d.bench)...)
@@ -21,6 +21,7 @@ func actNormCases() []Case {
 	return append(cs,
 		actNormInitCase("c3 m1 single columns", 3, 1, normal(0, 2)),
 		actNormInitCase("c2 m33 constant", 2, 33, values(3.7)),
+		actNormInitCase("c2 m4133 constant", 2, 4133, values(3.7)),
 		actNormInitCase("c2 m1000 zero", 2, 1000, values(0)),
 		actNormInitCase("c2 m1000 nearly constant", 2, 1000, normal(0, 1e-4)),
 		actNormInitCase("c2 m1000 far from 0", 2, 1000, normal(300, 1)),

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"cuflow/flowgpu/data/internal/npy"
+	"cuflow/flowgpu/internal/npy"
 )
 
 // arrays are the arrays of a file or a folder by name, to be read when wanted.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"cuflow/flowgpu/data/internal/npy"
+	"cuflow/flowgpu/internal/npy"
 )
 
 func openSets(t *testing.T, name string, o OpenOptions) (train, test *Set) {
@@ -277,7 +277,7 @@ func TestOpenArraysBadFiles(t *testing.T) {
 		{map[string][]byte{"a.npy": images, "b.npy": images}, []string{"cannot tell the images among the arrays a, b", "name two train and test"}},
 		{map[string][]byte{"train.npy": images, "test.npy": images, "train_labels.npy": array([]int{2}, 0, 1)}, []string{"labels for only one of train and test"}},
 		{map[string][]byte{"train.npy": images, "test.npy": images, "train_labels.npy": array([]int{3}, 0, 1, 2)}, []string{"train_labels: of shape (3,), but there are 2 images in train"}},
-		{map[string][]byte{"train.npy": images, "test.npy": images[:100]}, []string{"test: truncated or damaged in the header"}},
+		{map[string][]byte{"train.npy": images, "test.npy": images[:100]}, []string{"test: the file was cut short"}},
 		{map[string][]byte{"train.npy": images, "test.npy": array([]int{1, 6, 6}, count(36)...)}, []string{"train has images of 1x5x5", "test of 1x6x6", "must agree"}},
 		{map[string][]byte{"images.npy": images}, []string{"samples to train with and", "held out"}},
 	} {

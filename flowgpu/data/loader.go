@@ -7,7 +7,8 @@ import (
 
 // Batch is one prepared batch of training samples.
 type Batch struct {
-	X      []float32 // [C][N][H][W], whole numbers 0 .. Levels-1
+	X      []float32 // [C][N][H][W], whole numbers 0 .. Levels-1; of vectors [D][N], as Column says
+	Bytes  []byte    // X as bytes, where LoaderOptions asks for them
 	Labels []int32   // [N] or nil
 	N      int
 	// Epoch of the batch, and the batches already taken in it after this one. A run that has finished with this batch
@@ -40,10 +41,12 @@ type Loader struct {
 
 // LoaderOptions are those choices of a Loader that may be left out.
 type LoaderOptions struct {
-	// Workers is how many samples of a batch are read at once: 0 is one for a *Set, which only copies, and as many as
-	// there are processors for what must be decoded. The batches are the same whatever it is.
+	// Workers is how many samples of a batch are read at once: 0 is one for a *Set and *Vectors, which only copy, and as many
+	// as there are processors for what must be decoded. The batches are the same whatever it is.
 	Workers int
 	Augment Augment
+	// Bytes has batches carry their intensities as bytes too, for devices behind a bus. There must be at most 256.
+	Bytes bool
 }
 
 // NewLoader starts at the position where index batches of the given epoch are done; index may be the epoch's last or
@@ -62,6 +65,9 @@ func NewLoaderWith(s Source, batch int, seed uint64, epoch, index int, o LoaderO
 		panic("data: NewLoader: negative position")
 	}
 	info := s.Info()
+	if o.Bytes && (info.Levels < 1 || info.Levels > 256) {
+		panic("data: NewLoader: intensities that are no bytes")
+	}
 	if o.Augment.Check(info.H, info.W) != nil {
 		panic("data: NewLoader: shift out of range")
 	}
@@ -69,12 +75,16 @@ func NewLoaderWith(s Source, batch int, seed uint64, epoch, index int, o LoaderO
 		free: make(chan *Batch, ring), full: make(chan *Batch, ring), stop: make(chan struct{})}
 	if l.workers < 1 {
 		l.workers = runtime.GOMAXPROCS(0)
-		if _, ok := s.(*Set); ok {
+		switch s.(type) {
+		case *Set, *Vectors:
 			l.workers = 1
 		}
 	}
 	for range ring {
 		b := &Batch{X: make([]float32, batch*info.D()), N: batch}
+		if o.Bytes {
+			b.Bytes = make([]byte, len(b.X))
+		}
 		if info.Classes > 0 {
 			b.Labels = make([]int32, batch)
 		}
@@ -96,6 +106,9 @@ func (l *Loader) prepare(epoch, index, perEpoch int) {
 				if l.failure = l.fill(b, order[index*b.N:][:b.N], epoch); l.failure != nil {
 					return
 				}
+				if b.Bytes != nil {
+					narrow(b.Bytes, b.X)
+				}
 				b.Epoch, b.Index = epoch, index+1
 				l.full <- b
 			case <-l.stop:
@@ -115,6 +128,13 @@ func (l *Loader) fill(b *Batch, samples []int32, epoch int) error {
 		}
 	}
 	return nil
+}
+
+// narrow makes bytes of whole numbers.
+func narrow(dst []byte, src []float32) {
+	for i, v := range src {
+		dst[i] = byte(v)
+	}
 }
 
 func (l *Loader) load(b *Batch, i, sample, epoch int) error {

@@ -56,6 +56,9 @@ func openWith(name string, o OpenOptions, stream int64) (train, test Source, err
 	if name == "digits" {
 		return fitted(o)(Digits())
 	}
+	if IsVectors(name) {
+		return nil, nil, fmt.Errorf("data %q: vectors, not images: give a preset for vectors, such as realnvp-tab", name)
+	}
 	info, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -1,4 +1,5 @@
-// Package data reads data sets of images, puts them in order and cuts them into batches, and draws images as pictures.
+// Package data reads data sets of images and of vectors, puts them in order and cuts them into batches, and draws images as
+// pictures. Vectors come from tables, or from toys whose densities are known.
 //
 // It is plain host code. Letters as everywhere: N samples, C channels, H W height and width, D = C*H*W dimensions.
 // A set is kept sample by sample, [N][C][H][W]; a batch is channel-major, [C][N][H][W], as the devices take it.

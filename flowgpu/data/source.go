@@ -2,8 +2,8 @@ package data
 
 import "fmt"
 
-// Source is a data set that gives any of its samples at any time: a *Set, which holds them in memory, or a folder of
-// pictures that are decoded when they are wanted. It may be read from many goroutines at once.
+// Source is a data set that gives any of its samples at any time: a *Set, which holds them in memory, a folder of
+// pictures that are decoded when they are wanted, or *Vectors. It may be read from many goroutines at once.
 type Source interface {
 	Info() Info
 	// Label is the class of a sample, 0 .. Classes-1. It must not be asked for where there are no classes.
@@ -19,7 +19,7 @@ type Source interface {
 type Info struct {
 	Name    string // "digits train", "mnist test"
 	C, H, W int
-	Levels  int // intensities are 0 .. Levels-1
+	Levels  int // intensities are 0 .. Levels-1; 0: vectors of real numbers, C channels of one pixel
 	N       int
 	Classes int // 0 without labels
 }

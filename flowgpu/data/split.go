@@ -10,9 +10,13 @@ import (
 
 // heldOut says whether a sample of that name belongs to the validation set. It depends on nothing but what it is given.
 func (o OpenOptions) heldOut(name string) bool {
-	sum := sha256.Sum256(append(binary.LittleEndian.AppendUint64(nil, o.Seed), name...))
-	uniform := float64(binary.LittleEndian.Uint64(sum[:])>>11) / (1 << 53)
-	return uniform < cmp.Or(o.Validation, 0.1)
+	return uniformOf(o.Seed, name) < cmp.Or(o.Validation, 0.1)
+}
+
+// uniformOf is a number in [0, 1) for a seed and a name.
+func uniformOf(seed uint64, name string) float64 {
+	sum := sha256.Sum256(append(binary.LittleEndian.AppendUint64(nil, seed), name...))
+	return float64(binary.LittleEndian.Uint64(sum[:])>>11) / (1 << 53)
 }
 
 // split divides a set by the numbers of its samples.

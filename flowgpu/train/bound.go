@@ -9,7 +9,7 @@ import (
 	"cuflow/flowgpu/data"
 )
 
-// Bound is a tighter bound on what a model says of whole-number images: -log 1/K sum_k p(v + u_k), over K noises. Its mean falls
+// Bound is a tighter bound on what a model says of whole-number images, or of vectors with steps: -log 1/K sum_k p(v + u_k), over K noises. Its mean falls
 // with K towards that of -log P(v), the integral of p over v's cell; K = 1 is the score that is usually reported.
 // Burda, Grosse and Salakhutdinov, "Importance weighted autoencoders", 2016, theorem 1; Hoogeboom et al., "Learning
 // discrete distributions by dequantization", 2021.
@@ -17,7 +17,7 @@ type Bound struct {
 	K int `json:"k"`
 	Score
 	One        Score   `json:"one_sample"`  // the first noise alone
-	Gain       float64 `json:"gain"`        // bits/dim that the bound is below it
+	Gain       float64 `json:"gain"`        // bits/dim, or nats, that the bound is below it
 	GainStderr float64 `json:"gain_stderr"` // of the differences, image by image
 }
 
@@ -53,14 +53,14 @@ func bound(ctx context.Context, e *flowgpu.Evaluator, set data.Source, k int, se
 		return nil, err
 	}
 	b := &Bound{K: k}
-	if b.One, err = summarise(one, info.D()); err != nil {
+	if b.One, err = summariseOf(info, one); err != nil {
 		return nil, err
 	}
-	if b.Score, err = summarise(all, info.D()); err != nil {
+	if b.Score, err = summariseOf(info, all); err != nil {
 		return nil, fmt.Errorf("with %d noises: %w", k, err)
 	}
-	g, err := summarise(gain, info.D())
-	b.Gain, b.GainStderr = -g.BitsPerDim, g.Stderr
+	g, err := summariseOf(info, gain)
+	b.Gain, b.GainStderr = -g.Value(), g.Stderr
 	return b, err
 }
 

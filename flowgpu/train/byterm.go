@@ -10,7 +10,7 @@ import (
 )
 
 // Breakdown is where the bits/dim of a score come from: the means over the images of what the model's parts add. Numbers below
-// 0 are bits saved.
+// 0 are bits saved. Of vectors, too, it is in bits per dimension: a nat of a sample is 1/(D ln 2) of one.
 type Breakdown struct {
 	Terms  []TermBits  `json:"terms"`
 	Levels []LevelBits `json:"levels"` // from the first; level 0 is what happens to the data before the flow
@@ -65,8 +65,8 @@ func breakDown(ctx context.Context, e *flowgpu.Evaluator, set data.Source, whole
 		return nil, err
 	}
 	b.addUp()
-	if off := math.Abs(b.Sum - whole.BitsPerDim); !(off <= sumTolerance) {
-		return nil, fmt.Errorf("the terms add up to %.6f bits/dim, but the score is %.6f: they are not to be trusted", b.Sum, whole.BitsPerDim)
+	if want := bitsPerDim(whole.Nats, info.D()); !(math.Abs(b.Sum-want) <= sumTolerance) {
+		return nil, fmt.Errorf("the terms add up to %.6f bits/dim, but the score is %.6f: they are not to be trusted", b.Sum, want)
 	}
 	return b, nil
 }

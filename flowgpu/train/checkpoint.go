@@ -16,13 +16,16 @@ import (
 // position is where a run stands: what is needed, beside weights and optimiser, to go on as if it had never stopped.
 // Learning rate and noise are functions of the step, the order of the images is one of seed and epoch.
 type position struct {
-	Step     int              `json:"step"`     // training steps done
-	Reported int              `json:"reported"` // of them, steps whose line, validation and samples are done too
-	Epoch    int              `json:"epoch"`    // of the last batch, from 0
-	Batches  int              `json:"batches"`  // taken in that epoch
-	Pending  []flowgpu.Record `json:"pending"`  // steps since the last line of the log
-	Seconds  float64          `json:"seconds"`  // spent so far
-	Final    *Score           `json:"final"`    // validation at the end, once it is done
+	Step     int              `json:"step"`            // training steps done
+	Reported int              `json:"reported"`        // of them, steps whose line, validation and samples are done too
+	Epoch    int              `json:"epoch"`           // of the last batch, from 0
+	Batches  int              `json:"batches"`         // taken in that epoch
+	Pending  []flowgpu.Record `json:"pending"`         // steps since the last line of the log
+	Seconds  float64          `json:"seconds"`         // spent so far
+	Final    *Score           `json:"final"`           // of all held-out samples at the end, once it is done
+	Best     *best            `json:"best,omitempty"`  // where training stops early: the best validation, whose weights are kept
+	Stale    int              `json:"stale,omitempty"` // validations since
+	EM       *emState         `json:"em,omitempty"`
 	Imported string           `json:"imported"` // name of the file that the run's first weights are from; "": drawn by seed
 }
 
@@ -68,17 +71,33 @@ func open(path string) (*saved, error) {
 	return s, nil
 }
 
-// averaged puts the averaged weights, if there are any, in the place of the last ones.
-func (s *saved) averaged() {
-	ema, err := s.c.Section("ema")
+// chosen puts the run's own weights in the place of the last ones: those of the best validation where training stops early,
+// else the averaged ones, if there are any.
+func (s *saved) chosen() {
+	if !s.take(sectionBest, sectionBestFixed) {
+		s.take("ema", "fixed")
+	}
+}
+
+// take puts two sections in the place of the model's, where there are such.
+func (s *saved) take(values, fixed string) bool {
+	v, err := s.c.Section(values)
 	if err != nil {
-		return
+		return false
+	}
+	f, err := s.c.Section(fixed)
+	if err != nil {
+		return false
 	}
 	for i := range s.c.Sections {
-		if s.c.Sections[i].Name == "values" {
-			s.c.Sections[i].Data = ema
+		switch s.c.Sections[i].Name {
+		case "values":
+			s.c.Sections[i].Data = v
+		case "fixed":
+			s.c.Sections[i].Data = f
 		}
 	}
+	return true
 }
 
 // replaceFile writes a file so that path holds the old one or the whole new one, whatever happens: under a temporary name

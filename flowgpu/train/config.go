@@ -17,22 +17,38 @@ type Config struct {
 	Preset string         `json:"preset"` // where the settings started from
 	Model  flowgpu.Config `json:"model"`
 
-	Data       string  `json:"data"`         // what data.OpenWith takes
-	Fit        string  `json:"fit"`          // how images of another size than the model's are made to fit: "crop", "resize", "pad", or "" not
-	Channels   int     `json:"channels"`     // that images are converted to: 1, 3 or 4; 0: as the data has them
-	Bits       int     `json:"bits"`         // that intensities are reduced to; 0: as the data has them
-	Validation float64 `json:"val_fraction"` // share held out where the data has no split of its own; 0: a tenth
-	BadFiles   string  `json:"bad_files"`    // pictures that cannot be read: "fail" (or "") or "skip"
-	Flip       bool    `json:"flip"`         // training images are mirrored at random
-	Shift      int     `json:"shift"`        // and moved by up to so many pixels
-	Workers    int     `json:"workers"`      // images read at once; 0: as the data needs
+	Data       string  `json:"data"`                 // what data.OpenWith takes, or of vectors data.OpenVectors
+	Fit        string  `json:"fit"`                  // how images of another size than the model's are made to fit: "crop", "resize", "pad", or "" not
+	Channels   int     `json:"channels"`             // that images are converted to: 1, 3 or 4; 0: as the data has them
+	Bits       int     `json:"bits"`                 // that intensities are reduced to; 0: as the data has them
+	Validation float64 `json:"val_fraction"`         // share held out where the data has no split of its own; 0: a tenth
+	BadFiles   string  `json:"bad_files"`            // pictures that cannot be read: "fail" (or "") or "skip"
+	Flip       bool    `json:"flip"`                 // training images are mirrored at random
+	Shift      int     `json:"shift"`                // and moved by up to so many pixels
+	Workers    int     `json:"workers"`              // images read at once; 0: as the data needs
+	SplitSeed  uint64  `json:"split_seed,omitempty"` // of what is held out where the data has no split of its own
+
+	// Of vectors; see data.VectorOptions.
+	Columns   string `json:"columns,omitempty"` // names between commas; "": all
+	Delimiter string `json:"delimiter,omitempty"`
+	Header    string `json:"header,omitempty"`
+	Missing   string `json:"missing,omitempty"`
+	Quantum   string `json:"quantum,omitempty"`
+	Raw       bool   `json:"raw,omitempty"`
+
+	// Patience is the number of validations without a new best one after which training ends; the weights of the best one are
+	// then the run's. 0: training goes on to the last step, whose weights they are.
+	Patience int `json:"patience,omitempty"`
+
+	Method    string  `json:"method,omitempty"`    // "gradient" (or ""), or "em": Steps are then iterations, at most
+	Tolerance float64 `json:"tolerance,omitempty"` // em: least gain of an iteration, in bits/dim or nats of a vector, for another to follow
 
 	Batch    int         `json:"batch"`
 	Steps    int         `json:"steps"`
 	LR       float64     `json:"lr"`       // after warming up
 	Warmup   int         `json:"warmup"`   // steps of linear rise
 	Schedule string      `json:"schedule"` // after warming up: "constant" or "cosine"
-	Adam     device.Adam `json:"adam"`     // of the loss in bits/dim: see stepping
+	Adam     device.Adam `json:"adam"`     // of the loss in bits/dim, of vectors in nats: see stepping
 	Seed     uint64      `json:"seed"`     // of weights, order and all noise
 
 	Memory flowgpu.Mode `json:"memory"`
@@ -66,17 +82,30 @@ func (c Config) Validate() error {
 	if m.Classes == AutoClasses {
 		m.Classes = 1 // there is at least that
 	}
+	if m.Channels == AutoDims {
+		m.Channels = nominalDims
+	}
 	if err := m.Validate(); err != nil {
 		return UsageError{fmt.Errorf("model: %w", err)}
 	}
 	if err := c.validateData(); err != nil {
 		return UsageError{err}
 	}
+	if err := c.validateMethod(); err != nil {
+		return UsageError{err}
+	}
 	if _, err := flowgpu.ParseMode(string(c.Memory)); err != nil {
 		return UsageError{err}
 	}
+	if c.Patience > 0 && c.EvalEvery == 0 {
+		return usagef("--patience is %d, but there is no validation before the end: give --eval-every too", c.Patience)
+	}
 	if c.Schedule != constant && c.Schedule != cosine {
 		return usagef("unknown schedule %q: use constant or cosine", c.Schedule)
+	}
+	samples := maxGrid
+	if c.vectors() {
+		samples = maxRows
 	}
 	for _, f := range []struct {
 		name        string
@@ -91,7 +120,8 @@ func (c Config) Validate() error {
 		{"sample-every", c.SampleEvery, 0, maxSteps},
 		{"checkpoint-every", c.CheckpointEvery, 0, maxSteps},
 		{"log-every", c.LogEvery, 1, flowgpu.RingSize},
-		{"samples", c.Samples, 1, maxGrid},
+		{"samples", c.Samples, 1, samples},
+		{"patience", c.Patience, 0, maxSteps},
 	} {
 		if f.value < f.least || f.value > f.most {
 			return usagef("--%s is %d: it must be from %d to %d", f.name, f.value, f.least, f.most)
@@ -131,12 +161,17 @@ func (c Config) validateData() error {
 		return fmt.Errorf("--bits is %d: it must be from 1 to 16, or 0 for those of the data", c.Bits)
 	case c.Bits > 0 && c.Model.Intensities != 1<<c.Bits:
 		return fmt.Errorf("images reduced to %s for a model of %d intensities: they must agree", plural(c.Bits, "bit"), c.Model.Intensities)
+	case c.vectors():
+		return c.validateVectors()
 	case !(c.Validation >= 0 && c.Validation < 1):
 		return fmt.Errorf("--val-fraction is %g: it must be from 0 (a tenth) to below 1", c.Validation)
 	case c.BadFiles != "" && c.BadFiles != "fail" && c.BadFiles != "skip":
 		return fmt.Errorf("unknown --bad-files %q: use fail or skip", c.BadFiles)
 	case c.Workers < 0 || c.Workers > maxWorkers:
 		return fmt.Errorf("--workers is %d: it must be from 0 (as many as the data needs) to %d", c.Workers, maxWorkers)
+	}
+	if err := c.imageOnly(); err != nil {
+		return err
 	}
 	if err := c.augment().Check(c.Model.Height, c.Model.Width); err != nil {
 		return fmt.Errorf("--shift: %w", err)
@@ -173,16 +208,13 @@ func (c Config) choice(say func(string)) device.Choice {
 func temperatureOK(t float64) bool { return t >= 0 && t <= 10 }
 
 // stepping is how a Stepper trains the run. Steppers take the loss in nats; scaled by nats per bit/dim, clipping and epsilon act as
-// on the loss in bits/dim, and so alike on images of all sizes.
+// on the loss in bits/dim, and so alike on images of all sizes. On vectors they act on nats.
 func (c Config) stepping(mode flowgpu.Mode) flowgpu.StepConfig {
 	a := c.Adam
-	a.Clip *= float32(c.natsPerBit())
-	a.Eps *= float32(c.natsPerBit())
+	a.Clip *= float32(c.unit().nats)
+	a.Eps *= float32(c.unit().nats)
 	return flowgpu.StepConfig{Batch: c.Batch, Mode: mode, Adam: a, Seed: c.Seed}
 }
-
-// natsPerBit is what one bit/dim is of an image's log-likelihood, D ln 2.
-func (c Config) natsPerBit() float64 { return float64(c.Model.D()) * math.Ln2 }
 
 // optimizer is the name of the update rule.
 func (c Config) optimizer() string {

@@ -13,7 +13,7 @@ const AutoClasses = -1
 
 // anchorData makes the data's path absolute, so that later commands find it from anywhere.
 func (c *Config) anchorData() (err error) {
-	if c.Data == "digits" {
+	if builtIn(c.Data) {
 		return nil
 	}
 	if c.Data, err = filepath.Abs(c.Data); err != nil {
@@ -22,13 +22,29 @@ func (c *Config) anchorData() (err error) {
 	return nil
 }
 
-// openData opens the run's data set, made to be what the model takes as the settings say. note is told, line by line, what
+// builtIn says whether a data set is no path.
+func builtIn(name string) bool { return name == "digits" || data.IsToy(name) }
+
+// sources are a data set's parts: what is trained with, what chooses among weights on the way, and what scores those chosen. Of
+// images the last two are the same.
+type sources struct{ train, val, test data.Source }
+
+// open opens the run's data set. note is told, line by line, what the user should know about it.
+func (c Config) open(note func(string)) (sources, error) {
+	if c.vectors() {
+		return c.openVectors(note)
+	}
+	train, test, err := c.openData(note)
+	return sources{train, test, test}, err
+}
+
+// openData opens a set of images, made to be what the model takes as the settings say. note is told, line by line, what
 // the user should know about it. Which samples are held out does not depend on the run's seed: runs that differ in
 // nothing but that are scored on the same images.
 func (c Config) openData(note func(string)) (train, test data.Source, err error) {
 	o := data.OpenOptions{
 		Fit: c.Fit, Channels: c.Channels, Bits: c.Bits, Validation: c.Validation, Labels: c.Model.Classes != 0,
-		BadFiles: c.BadFiles, Report: note, Workers: c.Workers,
+		BadFiles: c.BadFiles, Report: note, Workers: c.Workers, Seed: c.SplitSeed,
 	}
 	if c.Fit != "" {
 		o.Height, o.Width = c.Model.Height, c.Model.Width
@@ -80,12 +96,14 @@ func (c Config) hint(s data.Info) string {
 	return strings.Join(hints, ", or ")
 }
 
-// classes is how many the model is to know: as many as the data has, where that is asked for.
-func (c Config) classes(train, test data.Source) int {
+// adapt completes the model by what the data has, where that is asked for: classes, dimensions, and how vectors are scaled.
+func (c *Config) adapt(s sources) {
 	if c.Model.Classes == AutoClasses {
-		return max(train.Info().Classes, test.Info().Classes)
+		c.Model.Classes = max(s.train.Info().Classes, s.test.Info().Classes)
 	}
-	return c.Model.Classes
+	if v, ok := s.train.(*data.Vectors); ok {
+		c.Model.Channels, c.Model.Columns = v.Info().C, modelColumns(v.Columns())
+	}
 }
 
 // labels are the classes of samples from .. from+n-1, in memory that is reused; nil of a set without.

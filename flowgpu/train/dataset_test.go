@@ -302,7 +302,7 @@ func TestUnreadableImage(t *testing.T) {
 			}
 			defer m.Close()
 			r := &run{cfg: c, dir: filepath.Join(t.TempDir(), "run"), saved: -1, show: &display{out: &bytes.Buffer{}}}
-			err = r.with(m, tc.train, tc.test, func() error {
+			err = r.with(m, sources{tc.train, tc.test, tc.test}, func() error {
 				return errors.Join(occupy(r.dir), r.initialise(), r.save(), r.loop(context.Background()))
 			})
 			wantError(t, err, false, fmt.Sprintf("step %d: ", tc.step), "input/output error", "train resume "+r.dir)

@@ -67,8 +67,8 @@ func (d *display) tick(step int) {
 }
 
 // line shows a line of the log.
-func (d *display) line(l Line, left time.Duration) {
-	text := fmt.Sprintf("%.3f bits/dim  %s images/s  %s left", l.BitsPerDim, thousands(int(l.ImagesPerSecond)), clock(left))
+func (d *display) line(l Line, u unit, left time.Duration) {
+	text := fmt.Sprintf("%.3f %s  %s %ss/s  %s left", l.Loss/u.nats, u.name, thousands(int(l.ImagesPerSecond)), u.thing, clock(left))
 	if l.Drift != nil {
 		text += fmt.Sprintf("  drift %.0e", *l.Drift)
 	}
@@ -76,5 +76,8 @@ func (d *display) line(l Line, left time.Duration) {
 		d.bar.Describe(text)
 		return
 	}
-	d.say("step %*d/%d  epoch %d  %s  lr %.1e  |g| %.2f", len(fmt.Sprint(d.total)), l.Step, d.total, l.Epoch, text, l.LR, l.GradNorm)
+	if l.LR > 0 {
+		text += fmt.Sprintf("  lr %.1e  |g| %.2f", l.LR, l.GradNorm)
+	}
+	d.say("step %*d/%d  epoch %d  %s", len(fmt.Sprint(d.total)), l.Step, d.total, l.Epoch, text)
 }

@@ -30,7 +30,7 @@ const (
 // Exporting says what is exported and where to. Empty fields take what there is.
 type Exporting struct {
 	Format  string // "safetensors" or "npz"; "": by the path, else safetensors
-	Weights string // weights.EMA or weights.Raw; "": averaged if the run has them
+	Weights string // weights.Best, weights.EMA or weights.Raw; "": the first of them that the run has
 	Out     string // path; "": weights.FORMAT in the run's folder
 }
 
@@ -81,19 +81,28 @@ func Export(path string, x Exporting, env Env) (*Exported, error) {
 
 // choose says which weights are meant, and puts them in the place of the last ones.
 func (s *saved) choose(which string) (string, error) {
-	averaged := slices.ContainsFunc(s.c.Sections, func(x flowgpu.Section) bool { return x.Name == "ema" })
+	has := func(section string) bool {
+		return slices.ContainsFunc(s.c.Sections, func(x flowgpu.Section) bool { return x.Name == section })
+	}
 	switch {
-	case which == "" && averaged:
+	case which == "" && has(sectionBest):
+		which = weights.Best
+	case which == "" && has("ema"):
 		which = weights.EMA
 	case which == "":
 		which = weights.Raw
-	case which != weights.EMA && which != weights.Raw:
-		return "", usagef("unknown --weights %q: use ema or raw", which)
-	case which == weights.EMA && !averaged:
+	case which != weights.Best && which != weights.EMA && which != weights.Raw:
+		return "", usagef("unknown --weights %q: use best, ema or raw", which)
+	case which == weights.EMA && !has("ema"):
 		return "", fmt.Errorf("%s: the run keeps no averaged weights (--ema 0): export them with --weights raw", s.path)
+	case which == weights.Best && !has(sectionBest):
+		return "", fmt.Errorf("%s: the run keeps no best weights (--patience 0, or no validation yet): export others with --weights ema or raw", s.path)
 	}
-	if which == weights.EMA {
-		s.averaged()
+	switch which {
+	case weights.Best:
+		s.take(sectionBest, sectionBestFixed)
+	case weights.EMA:
+		s.take("ema", "fixed")
 	}
 	return which, nil
 }
@@ -115,7 +124,7 @@ func (s *saved) weights(which string, env Env) (*weights.File, error) {
 		return nil, err
 	}
 	c := s.Config
-	if c.Data != "digits" {
+	if !builtIn(c.Data) {
 		c.Data = "" // a path of this machine
 	}
 	settings, err := json.Marshal(c)

@@ -66,7 +66,7 @@ func TestExportImport(t *testing.T) {
 					t.Errorf("%+v", im)
 				}
 				s := checkpoint(t, dir)
-				s.averaged()
+				s.chosen()
 				back := checkpoint(t, out)
 				if !sameBits(section(t, back, "values"), section(t, s, "values")) || !sameBits(section(t, back, "fixed"), section(t, s, "fixed")) {
 					t.Error("the weights have changed on the way")
@@ -193,7 +193,8 @@ func TestExportErrors(t *testing.T) {
 		want  []string
 	}{
 		{Exporting{Format: "onnx"}, true, []string{`"onnx"`, "safetensors or npz"}},
-		{Exporting{Weights: "best"}, true, []string{`"best"`, "ema or raw"}},
+		{Exporting{Weights: "last"}, true, []string{`"last"`, "best, ema or raw"}},
+		{Exporting{Weights: "best"}, false, []string{"no best weights", "--patience", "--weights"}},
 		{Exporting{Weights: "ema"}, false, []string{"no averaged weights", "--weights raw"}},
 		{Exporting{Out: filepath.Join(dir, "none", "w.npz")}, false, []string{"w.npz"}},
 	} {

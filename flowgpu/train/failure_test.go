@@ -195,7 +195,7 @@ func uses() map[string]func(dir string) error {
 		},
 		"eval": func(dir string) error { _, err := Evaluate(ctx, dir, Detail{}, Use{}, quiet()); return err },
 		"sample": func(dir string) error {
-			return Sample(dir, Sampling{N: 1, Temperatures: []float64{1}, Class: AllClasses, Picture: filepath.Join(dir, "x.png")}, Use{}, quiet())
+			return Sample(dir, &Sampling{N: 1, Temperatures: []float64{1}, Class: AllClasses, Picture: filepath.Join(dir, "x.png")}, Use{}, quiet())
 		},
 		"inspect": func(dir string) error { return Inspect(dir, io.Discard) },
 	}

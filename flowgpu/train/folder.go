@@ -14,7 +14,8 @@ const (
 	logFile        = "log.jsonl"
 	samplesFolder  = "samples"     // grids drawn on the way, always of the same noise
 	samplesFile    = "samples.png" // the grid of the trained model
-	curvesFile     = "curves.png"  // bits/dim by step
+	rowsFile       = "samples.csv" // of vectors, what the trained model draws
+	curvesFile     = "curves.png"  // bits/dim or nats by step
 )
 
 // vacant says whether a new run may go into a folder: one that holds a run already is left alone.
@@ -38,7 +39,7 @@ func occupy(dir string) error {
 	if err := vacant(dir); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, samplesFolder), 0o777); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
 	return nil

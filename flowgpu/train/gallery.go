@@ -27,14 +27,22 @@ type gallery struct {
 
 // find gives the images that an argument of a command means, all of the model's shape:
 //
-//	test, train       what the run held out or trained with; test:7 is its image 7, from 0
+//	test, train       what the run held out or trained with; test:7 is its image 7, from 0. Of vectors val, too
 //	file or folder    pictures, by their paths
 //	any other data    what data.OpenWith takes: both parts, as NAME train:0 ... NAME test:0 ...
+//	vectors           what data.OpenRows takes, as NAME:0 ...
 //
 // A folder in which there is a picture counts as pictures. A folder named test or train is ./test or ./train.
 func (s *saved) find(arg string, p Picking, use Use, env Env) ([]gallery, error) {
-	if part, index, one := strings.Cut(arg, ":"); part == "test" || part == "train" {
+	if part, index, one := strings.Cut(arg, ":"); part == "test" || part == "train" || part == "val" && s.Config.vectors() {
 		return s.part(part, index, one, use, env)
+	}
+	if s.Config.vectors() {
+		rows, err := data.OpenRows(arg, s.Config.vectorOptions(env.note))
+		if err != nil {
+			return nil, err
+		}
+		return []gallery{numbered(rows, arg)}, nil
 	}
 	paths, err := pictureFiles(arg)
 	if err != nil {
@@ -58,19 +66,17 @@ func (s *saved) find(arg string, p Picking, use Use, env Env) ([]gallery, error)
 
 // part is what the run held out or trained with, or one image of it.
 func (s *saved) part(part, index string, one bool, use Use, env Env) ([]gallery, error) {
-	set, test, err := s.sources(use, env)
+	parts, err := s.sources(use, env)
 	if err != nil {
 		return nil, moved(err)
 	}
-	if part == "test" {
-		set = test
-	}
+	set := map[string]data.Source{"train": parts.train, "val": parts.val, "test": parts.test}[part]
 	if !one {
 		return []gallery{numbered(set, part)}, nil
 	}
 	i, err := strconv.Atoi(index)
 	if n := set.Info().N; err != nil || i < 0 || i >= n {
-		return nil, usagef("%s:%s: the images are %s:0 to %s:%d", part, index, part, part, n-1)
+		return nil, usagef("%s:%s: the %ss are %s:0 to %s:%d", part, index, s.Config.unit().thing, part, part, n-1)
 	}
 	return []gallery{{only{set, i}, func(int) string { return part + ":" + index }, i}}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -116,6 +117,12 @@ func (im Importing) settings(f *weights.File) (Config, error) {
 	if c.Model.Classes == AutoClasses {
 		c.Model.Classes = f.Config.Classes
 	}
+	if c.Model.Channels == AutoDims {
+		if f.Config.Channels == 0 {
+			return Config{}, fmt.Errorf("preset %s takes vectors of any kind, and the file does not say of which: leave --preset out, or give a file with settings", c.Preset)
+		}
+		c.Model.Channels, c.Model.Columns = f.Config.Channels, f.Config.Columns
+	}
 	if f.Config == (flowgpu.Config{}) {
 		return c, nil // its arrays will tell
 	}
@@ -148,7 +155,7 @@ func differences(have, want flowgpu.Config) (diff []string) {
 	for name, v := range a {
 		if w, ok := b[name]; !ok {
 			diff = append(diff, fmt.Sprintf("%s %v instead of none", name, v))
-		} else if v != w {
+		} else if !reflect.DeepEqual(v, w) {
 			diff = append(diff, fmt.Sprintf("%s %v instead of %v", name, v, w))
 		}
 	}

@@ -23,6 +23,7 @@ func Inspect(path string, out io.Writer) error {
 	defer m.Close()
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	s.settings(w, m)
+	columns(w, m.Config())
 	layers(w, m)
 	return w.Flush()
 }
@@ -35,13 +36,20 @@ func (s *saved) settings(w io.Writer, m *flowgpu.Model) {
 	if at.Final != nil {
 		row("held-out", "%s", at.Final)
 	}
+	if at.Best != nil {
+		row("best", "step %d, validation %s", at.Best.Step, at.Best.Score)
+	}
 	if at.Imported != "" {
 		row("weights", "imported from %s before step 1", at.Imported)
 	}
 	row("preset", "%s", c.Preset)
 	row("model", "%s, seed %d", describe(c.Model), c.Model.Seed)
 	row("parameters", "%s", thousands(m.NumParams()))
-	row("data", "%s, %d intensities", c.Data, c.Model.Intensities)
+	if c.vectors() {
+		row("data", "%s", c.table())
+	} else {
+		row("data", "%s, %d intensities", c.Data, c.Model.Intensities)
+	}
 	row("training", "%s", c.describe())
 	row("memory mode", "%s", c.Memory)
 	row("device", "%s", c.Device)
@@ -54,11 +62,32 @@ func (s *saved) settings(w io.Writer, m *flowgpu.Model) {
 	fmt.Fprintln(w)
 }
 
+// columns lists those of vectors, with what makes them mean 0 and variance 1.
+func columns(w io.Writer, m flowgpu.Config) {
+	list := m.Columns.List()
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "column\tmean\tstd\tstep")
+	for _, c := range list {
+		step := "-"
+		if c.Step > 0 {
+			step = fmt.Sprintf("%g", c.Step)
+		}
+		fmt.Fprintf(w, "%s\t%.6g\t%.6g\t%s\n", c.Name, c.Mean, c.Std, step)
+	}
+	fmt.Fprintln(w)
+}
+
 // layers lists the model in forward order with the shape that leaves each layer. A layer like the one before says so.
 func layers(w io.Writer, m *flowgpu.Model) {
 	fmt.Fprintln(w, "layer\toutput\ttrained\tparameters")
 	cfg := m.Config()
-	fmt.Fprintf(w, "data\t%s\t\t\n", size(cfg.Channels, cfg.Height, cfg.Width))
+	shape := size
+	if vectors(cfg) {
+		shape = func(c, _, _ int) string { return fmt.Sprint(c) }
+	}
+	fmt.Fprintf(w, "data\t%s\t\t\n", shape(cfg.Channels, cfg.Height, cfg.Width))
 	above, like := "", ""
 	for _, l := range m.Layers() {
 		text, n := parameters(l)
@@ -67,7 +96,7 @@ func layers(w io.Writer, m *flowgpu.Model) {
 		} else {
 			above, like = text, l.Name
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Name, size(l.C, l.H, l.W), thousands(n), text)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Name, shape(l.C, l.H, l.W), thousands(n), text)
 	}
 }
 

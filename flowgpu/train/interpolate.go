@@ -43,6 +43,9 @@ func Interpolate(path, a, b string, way Way, use Use, env Env) (*Walked, error) 
 		return nil, err
 	}
 	m := s.Config.Model
+	if vectors(m) {
+		return nil, usagef("%s is a model of vectors: interpolate draws images", path)
+	}
 	ends, err := s.two(a, b, way.Picking, use, env)
 	if err != nil {
 		return nil, err
@@ -50,7 +53,7 @@ func Interpolate(path, a, b string, way Way, use Use, env Env) (*Walked, error) 
 	result := &Walked{Path: way.Path}
 	if result.Path == "" {
 		result.Path = "spherical"
-		if m.Prior == "logistic" {
+		if m.Prior == "logistic" || m.Prior == "mixture" {
 			result.Path = "linear"
 		}
 	}

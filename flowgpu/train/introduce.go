@@ -11,29 +11,64 @@ import (
 func (r *run) introduce() {
 	c, set := r.cfg, r.train.Info()
 	r.show.say("device    %s", c.Device)
-	r.show.say("data      %s: %s images to train on, %s held out", c.dataset(), thousands(set.N), thousands(r.test.Info().N))
+	held := thousands(r.test.Info().N) + " held out"
+	if c.vectors() {
+		held = fmt.Sprintf("%s to validate and %s to test with", thousands(r.val.Info().N), thousands(r.test.Info().N))
+	}
+	r.show.say("data      %s: %ss to train on, %s", c.dataset(), thousands(set.N)+" "+c.unit().thing, held)
 	r.show.say("model     %s: %s; %s parameters", c.Preset, describe(c.Model), thousands(r.model.NumParams()))
 	r.show.say("memory    %s", r.memory())
 	r.show.say("training  %s", c.describe())
 	r.show.say("cadence   %s", c.cadence())
-	r.show.say("output    %s: %s, %s, %s, %s/, events for TensorBoard", r.dir, checkpointFile, logFile, curvesFile, samplesFolder)
+	if c.Patience > 0 && r.val == r.test {
+		r.show.note("the held-out images choose among weights and score those chosen, so that the score flatters a little")
+	}
+	samples := samplesFolder + "/"
+	if c.vectors() {
+		samples = rowsFile
+	}
+	r.show.say("output    %s: %s, %s, %s, %s, events for TensorBoard", r.dir, checkpointFile, logFile, curvesFile, samples)
 }
 
 // describe names a model's architecture.
 func describe(m flowgpu.Config) string {
 	parts := []string{}
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
-	shape := size(m.Channels, m.Height, m.Width)
+	shape := sampleShape(m)
 	switch m.Kind {
 	case "nice":
 		add("NICE for %s", shape)
-		add("%s by %s", plural(m.Steps, "additive coupling"), map[string]string{"evenodd": "even and odd dimensions", "half": "halves"}[m.Layout])
+		add("%s by %s", plural(m.Steps, "additive coupling"), partition(m.Layout))
 		add("%s of %s", plural(m.Depth, "hidden layer"), plural(m.Hidden, "unit"))
 	case "realnvp":
 		add("RealNVP for %s", shape)
 		add("%s in the layout of the %s", plural(m.Levels, "level"), m.Layout)
 		add("networks of %s and %s, doubled from level to level", plural(m.Depth, "residual block"), plural(m.Hidden, "channel"))
 		add("%s coupling", m.Coupling)
+	case "realnvp-vector":
+		add("RealNVP for %s", shape)
+		add("%s by %s", plural(m.Steps, m.Coupling+" coupling"), partition(m.Layout))
+		add("%s of %s", plural(m.Depth, "hidden layer"), plural(m.Hidden, "unit"))
+		if m.Norm != "none" {
+			add("%s between", m.Norm)
+		}
+	case "nsf":
+		add("neural spline flow for %s", shape)
+		add("%s by %s", plural(m.Steps, curveName(m)+" coupling"), partition(m.Layout))
+		addNetwork(add, m)
+	case "maf", "iaf":
+		name := "masked autoregressive flow"
+		if m.Kind == "iaf" {
+			name = "inverse autoregressive flow"
+		}
+		add("%s for %s", name, shape)
+		add("%s", plural(m.Steps, curveName(m)+" layer"))
+		addNetwork(add, m)
+	case "chain":
+		add("chain for %s: %s", shape, m.Layers)
+	case "gmm":
+		add("mixture of %s for %s", plural(m.Components, "Gaussian"), shape)
+		add("%s covariances, variances of at least %.3g", m.Covariance, m.Floor)
 	default:
 		add("Glow for %s", shape)
 		add("%s of %s", plural(m.Levels, "level"), plural(m.Steps, "step"))
@@ -41,7 +76,13 @@ func describe(m flowgpu.Config) string {
 		add("%s coupling", m.Coupling)
 		add("%s permutation", m.Permutation)
 	}
-	add("%s prior", m.Prior)
+	switch {
+	case m.Kind == "gmm":
+	case m.Prior == "mixture":
+		add("%s-covariance mixture prior of %s", m.Covariance, plural(m.Components, "Gaussian"))
+	default:
+		add("%s prior", m.Prior)
+	}
 	if m.Classes > 0 {
 		add("%d classes", m.Classes)
 	}
@@ -51,8 +92,54 @@ func describe(m flowgpu.Config) string {
 	return strings.Join(parts, ", ")
 }
 
-// dataset says what a run's images are and what is done to them.
+// curveName is the function that a coupling or a layer moves numbers by.
+func curveName(m flowgpu.Config) string {
+	switch m.Curve {
+	case "affine":
+		return m.Curve
+	case "logistics":
+		return fmt.Sprintf("mixture of %d logistics", m.Bins)
+	}
+	return fmt.Sprintf("%s spline of %s", m.Curve, plural(m.Bins, "bin"))
+}
+
+// addNetwork adds the networks of a flow with curves, and what is between its steps.
+func addNetwork(add func(format string, args ...any), m flowgpu.Config) {
+	parts := "hidden layer"
+	if m.Net == "residual" {
+		parts = "residual block"
+	}
+	add("%s of %s", plural(m.Depth, parts), plural(m.Hidden, "unit"))
+	add("%s order", m.Permutation)
+	if m.Norm != "none" {
+		add("%s between", m.Norm)
+	}
+}
+
+// partition says what the two parts of a coupling on vectors are.
+func partition(layout string) string {
+	if layout == "evenodd" {
+		return "even and odd dimensions"
+	}
+	return "halves"
+}
+
+// sampleShape is what a model is for.
+func sampleShape(m flowgpu.Config) string {
+	switch {
+	case !vectors(m):
+		return size(m.Channels, m.Height, m.Width)
+	case m.Channels == AutoDims:
+		return "vectors"
+	}
+	return "vectors of " + plural(m.Channels, "dimension")
+}
+
+// dataset says what a run's images or vectors are and what is done to them.
 func (c Config) dataset() string {
+	if c.vectors() {
+		return c.table()
+	}
 	parts := []string{c.Data, fmt.Sprintf("%d intensities", c.Model.Intensities)}
 	add := func(when bool, format string, args ...any) {
 		if when {
@@ -72,12 +159,19 @@ func (c Config) dataset() string {
 
 // describe says how a run trains.
 func (c Config) describe() string {
+	if c.em() {
+		return fmt.Sprintf("at most %s of EM, ending below a gain of %g %s; read in batches of %s, seed %d",
+			plural(c.Steps, "iteration"), c.Tolerance, c.unit().name, plural(c.Batch, c.unit().thing), c.Seed)
+	}
 	parts := []string{
-		fmt.Sprintf("%s of %s", plural(c.Steps, "step"), plural(c.Batch, "image")),
+		fmt.Sprintf("%s of %s", plural(c.Steps, "step"), plural(c.Batch, c.unit().thing)),
 		fmt.Sprintf("%s at %g (%s of warm-up, then %s)", c.optimizer(), c.LR, plural(c.Warmup, "step"), c.Schedule),
 	}
 	if c.Adam.Clip > 0 {
-		parts = append(parts, fmt.Sprintf("gradient of bits/dim clipped at %g", c.Adam.Clip))
+		parts = append(parts, fmt.Sprintf("gradient of %s clipped at %g", c.unit().name, c.Adam.Clip))
+	}
+	if c.Patience > 0 {
+		parts = append(parts, fmt.Sprintf("stopped when %s bring no better one", plural(c.Patience, "validation")))
 	}
 	if c.Adam.EMADecay > 0 {
 		parts = append(parts, fmt.Sprintf("weights averaged at %g", c.Adam.EMADecay))
@@ -95,12 +189,14 @@ func (c Config) cadence() string {
 	}
 	validation := every("validation", c.EvalEvery)
 	if c.EvalSamples > 0 && c.EvalEvery > 0 {
-		validation += fmt.Sprintf(" (%s on the way)", plural(c.EvalSamples, "image"))
+		validation += fmt.Sprintf(" (%s on the way)", plural(c.EvalSamples, c.unit().thing))
+	}
+	samples := every(plural(c.Samples, "sample")+fmt.Sprintf(" at temperature %g", c.Temperature), c.SampleEvery)
+	if c.vectors() {
+		samples = every(plural(c.Samples, "sample")+fmt.Sprintf(" at temperature %g", c.Temperature), 0)
 	}
 	return strings.Join([]string{
-		fmt.Sprintf("a line every %s", plural(c.LogEvery, "step")), validation,
-		every(plural(c.Samples, "sample")+fmt.Sprintf(" at temperature %g", c.Temperature), c.SampleEvery),
-		every("a checkpoint", c.CheckpointEvery),
+		fmt.Sprintf("a line every %s", plural(c.LogEvery, "step")), validation, samples, every("a checkpoint", c.CheckpointEvery),
 	}, ", ")
 }
 

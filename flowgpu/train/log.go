@@ -13,21 +13,22 @@ import (
 // Line is one line of log.jsonl: the mean over the training steps since the line before, and on some lines a validation.
 type Line struct {
 	Step            int      `json:"step"`
-	Epoch           int      `json:"epoch"` // of the step, from 1
-	Loss            float64  `json:"loss"`  // nats per image
-	BitsPerDim      float64  `json:"bits_per_dim"`
-	LR              float64  `json:"lr"`              // of the step
-	GradNorm        float64  `json:"grad_norm"`       // of bits/dim, before clipping
-	Drift           *float64 `json:"drift,omitempty"` // memory mode reversible: greatest error of a recovered batch
-	ImagesPerSecond float64  `json:"images_per_second"`
-	Seconds         float64  `json:"seconds"` // since the start of the run, pauses left out
+	Epoch           int      `json:"epoch"`                  // of the step, from 1
+	Loss            float64  `json:"loss"`                   // nats per sample
+	BitsPerDim      float64  `json:"bits_per_dim,omitempty"` // of images
+	LR              float64  `json:"lr,omitempty"`           // of the step; EM has none
+	GradNorm        float64  `json:"grad_norm,omitempty"`    // of bits/dim, of vectors of nats, before clipping
+	Drift           *float64 `json:"drift,omitempty"`        // memory mode reversible: greatest error of a recovered batch
+	ImagesPerSecond float64  `json:"images_per_second"`      // or vectors
+	Seconds         float64  `json:"seconds"`                // since the start of the run, pauses left out
 	*Validation
 }
 
 // Validation is what the averaged weights make of held-out images.
 type Validation struct {
-	BitsPerDim float64 `json:"val_bits_per_dim"`
-	Stderr     float64 `json:"val_stderr"`
+	BitsPerDim float64 `json:"val_bits_per_dim,omitempty"` // of images
+	Nats       float64 `json:"val_nats,omitempty"`         // of vectors
+	Stderr     float64 `json:"val_stderr"`                 // of the one that is given
 	N          int     `json:"val_n"`
 }
 

@@ -17,25 +17,27 @@ import (
 //	temperature  float64 (T)
 //	seed         uint64 ()
 //	class        int32 (N), of a class-conditional model
+//
+// Of vectors the first two are float64 (T, N, D), in the units of the data; rounded, down to the steps of the columns that have
+// some.
 func (g Sampling) writeArrays(m flowgpu.Config, all []float32, class func(i int) int32) error {
-	arrays := []struct {
+	type named = struct {
 		name  string
 		value any
-	}{
-		{"continuous", array(all, g.shape(m))},
-		{"rounded", g.rounded(m, all)},
-		{"temperature", g.Temperatures},
-		{"seed", g.Seed},
+	}
+	arrays := []named{{"temperature", g.Temperatures}, {"seed", g.Seed}}
+	if vectors(m) {
+		continuous, rounded := inUnits(m, all)
+		arrays = append(arrays, named{"continuous", array(continuous, g.shape(m))}, named{"rounded", array(rounded, g.shape(m))})
+	} else {
+		arrays = append(arrays, named{"continuous", array(all, g.shape(m))}, named{"rounded", g.rounded(m, all)})
 	}
 	if m.Classes > 0 {
 		classes := make([]int32, g.N)
 		for i := range classes {
 			classes[i] = class(i)
 		}
-		arrays = append(arrays, struct {
-			name  string
-			value any
-		}{"class", classes})
+		arrays = append(arrays, named{"class", classes})
 	}
 	err := replaceFile(g.Arrays, func(w io.Writer) error {
 		z := npz.NewWriter(w)
@@ -53,6 +55,9 @@ func (g Sampling) writeArrays(m flowgpu.Config, all []float32, class func(i int)
 }
 
 func (g Sampling) shape(m flowgpu.Config) []int {
+	if vectors(m) {
+		return []int{len(g.Temperatures), g.N, m.D()}
+	}
 	return []int{len(g.Temperatures), g.N, m.Channels, m.Height, m.Width}
 }
 

@@ -22,6 +22,11 @@ func Presets() []Recipe {
 		glowDigits(), glowMNIST(), glowPhotos32(), glowSmall(), glowCIFAR10(), glowImageNet32(), glowImageNet64(), glowCelebA256(),
 		realnvpDigits(), realnvpMNIST(), realnvpCIFAR10(), realnvpCIFAR10Notes(), realnvpCelebA64(),
 		niceDigits(), niceMNIST(), niceCIFAR10(),
+		realnvp2D(), realnvpTab(),
+		mafTab(), iafTab(), nsfTab(), nsfARTab(),
+		gmmDigits(), gmmMNIST(), gmm2D(),
+		planar2D(), radial2D(), sylvester2D(), affineTab(),
+		flow1dMixture(), flow1dUniform(), flow1dBeta(), flow1dBounded(),
 	}
 }
 

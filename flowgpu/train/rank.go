@@ -17,7 +17,7 @@ import (
 // Rating says what is told of images one by one.
 type Rating struct {
 	Images  []string // as arguments
-	CSV     string   // path of a file of all: name,logp,bits_per_dim; or ""
+	CSV     string   // path of a file of all: name,logp,bits_per_dim (of vectors name,logp); or ""
 	Best    int      // how many of the likeliest are named
 	Worst   int      // and of the least likely
 	Picture string   // path of a file that shows those, or ""
@@ -34,8 +34,8 @@ type Rated struct {
 // RatedImage is one image.
 type RatedImage struct {
 	Name       string
-	LogP       float64 // nats
-	BitsPerDim float64
+	LogP       float64   // nats
+	BitsPerDim float64   // of images
 	pixels     []float32 // [C][H][W]
 }
 
@@ -56,6 +56,9 @@ func Rate(ctx context.Context, path string, r Rating, use Use, env Env) (*Rated,
 	if err := checkClass(r.Class, s.Config.Model); err != nil {
 		return nil, err
 	}
+	if r.Picture != "" && s.Config.vectors() {
+		return nil, usagef("--out draws images, and this model is of vectors: use --csv")
+	}
 	var all []gallery
 	for _, arg := range r.Images {
 		found, err := s.find(arg, r.Picking, use, env)
@@ -64,10 +67,10 @@ func Rate(ctx context.Context, path string, r Rating, use Use, env Env) (*Rated,
 		}
 		all = append(all, found...)
 	}
-	t := &ledger{d: s.Config.Model.D(), best: extremes{n: r.Best, sign: 1}, worst: extremes{n: r.Worst, sign: -1}}
+	t := &ledger{d: s.Config.Model.D(), vectors: s.Config.vectors(), best: extremes{n: r.Best, sign: 1}, worst: extremes{n: r.Worst, sign: -1}}
 	rate := func(table io.Writer) error {
 		t.table = csv.NewWriter(table)
-		t.table.Write([]string{"name", "logp", "bits_per_dim"}) // errors wait for Flush
+		t.row("name", "logp", "bits_per_dim")
 		err := s.with(use, env, func(_ *flowgpu.Model, e *flowgpu.Evaluator) error {
 			for _, g := range all {
 				if err := t.add(ctx, e, g, r.seed(s)); err != nil {
@@ -114,6 +117,7 @@ func (r Rating) seed(s *saved) uint64 {
 // ledger takes images as they are scored, and keeps no more of them than it shows.
 type ledger struct {
 	d           int
+	vectors     bool
 	table       *csv.Writer
 	n, bad      int
 	firstBad    string
@@ -138,10 +142,19 @@ func (t *ledger) add(ctx context.Context, e *flowgpu.Evaluator, g gallery, seed 
 	})
 }
 
+// row writes a line of the table, of vectors without bits. Errors wait for Flush.
+func (t *ledger) row(name, logp, bits string) {
+	fields := []string{name, logp, bits}
+	if t.vectors {
+		fields = fields[:2]
+	}
+	t.table.Write(fields)
+}
+
 // one takes an image; pixels gives them where they are wanted.
 func (t *ledger) one(r RatedImage, pixels func() []float32) {
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 9, 64) }
-	t.table.Write([]string{r.Name, number(r.LogP), number(r.BitsPerDim)})
+	t.row(r.Name, number(r.LogP), number(r.BitsPerDim))
 	if !finite(r.LogP) {
 		if t.bad++; t.bad == 1 {
 			t.firstBad = r.Name
@@ -161,12 +174,21 @@ func (t *ledger) one(r RatedImage, pixels func() []float32) {
 }
 
 func (t *ledger) result() (*Rated, error) {
-	if t.bad > 0 {
-		return nil, fmt.Errorf("the log-likelihood of %d of %d images is %w, first that of %s", t.bad, t.n+t.bad, errNotFinite, t.firstBad)
+	thing := "image"
+	if t.vectors {
+		thing = "sample"
 	}
-	r := &Rated{Score: Score{BitsPerDim: bitsPerDim(-t.mean, t.d), Nats: -t.mean, N: t.n}, Best: t.best.list, Worst: t.worst.list}
+	if t.bad > 0 {
+		return nil, fmt.Errorf("the log-likelihood of %d of %d %ss is %w, first that of %s", t.bad, t.n+t.bad, thing, errNotFinite, t.firstBad)
+	}
+	r := &Rated{Score: Score{Nats: -t.mean, N: t.n}, Best: t.best.list, Worst: t.worst.list}
 	if n := float64(t.n); n > 1 {
-		r.Stderr = bitsPerDim(math.Sqrt(t.m2/(n-1)/n), t.d)
+		r.Stderr = math.Sqrt(t.m2 / (n - 1) / n)
+	}
+	if t.vectors {
+		r.Dims = t.d
+	} else {
+		r.BitsPerDim, r.Stderr = bitsPerDim(r.Nats, t.d), bitsPerDim(r.Stderr, t.d)
 	}
 	return r, nil
 }

@@ -35,6 +35,9 @@ func Reconstruct(path string, r Mirror, use Use, env Env) (*Mirrored, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Config.vectors() {
+		return nil, usagef("%s is a model of vectors: reconstruct draws images", path)
+	}
 	x, names, err := s.gather(r, use, env)
 	if err != nil {
 		return nil, err

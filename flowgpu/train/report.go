@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
 	"cuflow/flowgpu"
+	"cuflow/flowgpu/data"
 	"cuflow/flowgpu/train/curves"
 
 	"gonum.org/v1/plot"
@@ -21,24 +23,39 @@ func (r *run) due(every int) bool { return every > 0 && r.at.Step%every == 0 }
 // the position only when all but the checkpoint is done.
 func (r *run) report(ctx context.Context) error {
 	last := r.at.Step == r.cfg.Steps
-	validate, samples := last || r.due(r.cfg.EvalEvery), r.due(r.cfg.SampleEvery)
+	validate, samples := last || r.due(r.cfg.EvalEvery), r.due(r.cfg.SampleEvery) && !r.cfg.vectors()
 	line, checkpoint := validate || r.due(r.cfg.LogEvery), last || r.due(r.cfg.CheckpointEvery)
 	if !line && !samples && !checkpoint {
 		r.at.Reported = r.at.Step
 		return nil
 	}
+	now := moment{r.at.Step, r.at.Epoch + 1}
+	if !validate && !samples && !checkpoint && !r.cfg.em() && r.stepper.Ask() {
+		r.owed = &now
+		return nil
+	}
 	if err := r.read(); err != nil {
 		return err
 	}
-	speed := r.speed()
-	s, err := r.look(ctx, validate, samples, last)
+	speed := r.speed(r.at.Step)
+	seen, err := r.look(ctx, validate, samples, last)
 	if err != nil {
 		return err
 	}
-	if line {
-		if err := r.writeLine(speed, s); err != nil {
+	last = last || seen.stop
+	var final *Score
+	if last {
+		if final, err = r.conclude(ctx, seen); err != nil {
 			return err
 		}
+	}
+	if line {
+		if err := r.writeLine(now, speed, seen.val); err != nil {
+			return err
+		}
+	}
+	if seen.stop {
+		r.show.say("step %d: no better validation in %d: stopped; the best was that of step %d", r.at.Step, seen.stale, seen.best.Step)
 	}
 	if samples || last {
 		if err := r.drawCurves(); err != nil {
@@ -48,11 +65,14 @@ func (r *run) report(ctx context.Context) error {
 	if err := r.board.Flush(); err != nil {
 		return r.cannotWrite(err)
 	}
+	if validate {
+		r.at.Best, r.at.Stale = seen.best, seen.stale
+	}
 	if last {
-		r.at.Final = s
+		r.at.Final = final
 	}
 	r.at.Reported = r.at.Step
-	if checkpoint {
+	if checkpoint || last {
 		if err := r.save(); err != nil {
 			return err
 		}
@@ -61,37 +81,63 @@ func (r *run) report(ctx context.Context) error {
 	return nil
 }
 
-// look scores held-out images and draws samples, as asked, with the averaged weights.
-func (r *run) look(ctx context.Context, validate, samples, last bool) (s *Score, err error) {
+// looked is what a look at the model has shown.
+type looked struct {
+	val   *Score // nil where there was no validation
+	best  *best  // the run's, this one counted
+	stale int    // validations since the best
+	stop  bool   // patience is at its end
+}
+
+// look scores held-out samples and draws some, as asked, with the averaged weights.
+func (r *run) look(ctx context.Context, validate, samples, last bool) (l looked, err error) {
 	if !validate && !samples {
-		return nil, nil
+		return l, nil
 	}
 	err = r.stepper.WithEMA(func() error {
 		if validate {
-			if s, err = r.validate(ctx, last); err != nil {
+			whole := last && r.cfg.Patience == 0 // else the last is compared with those before, of as many samples
+			if l.val, err = r.validate(ctx, r.val, whole); err != nil {
 				return err
 			}
+			if l.best, l.stale, err = r.judge(*l.val); err != nil {
+				return err
+			}
+			l.stop = !last && r.cfg.Patience > 0 && l.stale >= r.cfg.Patience
 		}
 		if samples {
-			if err := r.samples(filepath.Join(samplesFolder, fmt.Sprintf("step-%06d.png", r.at.Step)), true); err != nil {
-				return err
-			}
-		}
-		if last {
-			return r.samples(samplesFile, !samples)
+			return r.samples(filepath.Join(samplesFolder, fmt.Sprintf("step-%06d.png", r.at.Step)), true)
 		}
 		return nil
 	})
-	return s, err
+	return l, err
 }
 
-// validate scores the held-out images, at the end all of them.
-func (r *run) validate(ctx context.Context, last bool) (*Score, error) {
-	n := r.test.Info().N
+// conclude scores the test part with the weights that the run ends with, and draws samples. Where that has been the last
+// validation already, it is not done again.
+func (r *run) conclude(ctx context.Context, l looked) (final *Score, err error) {
+	final = l.val
+	err = r.withBest(l.best, func() error {
+		if r.val != r.test || l.best != nil {
+			if final, err = r.validate(ctx, r.test, true); err != nil {
+				return err
+			}
+		}
+		if r.cfg.vectors() {
+			return r.rows()
+		}
+		return r.samples(samplesFile, !r.due(r.cfg.SampleEvery))
+	})
+	return final, err
+}
+
+// validate scores held-out samples, at the end all of them.
+func (r *run) validate(ctx context.Context, set data.Source, last bool) (*Score, error) {
+	n := set.Info().N
 	if limit := r.cfg.EvalSamples; limit > 0 && !last {
 		n = min(n, limit)
 	}
-	s, err := score(ctx, r.eval, r.test, n, r.cfg.Seed)
+	s, err := score(ctx, r.eval, set, n, r.cfg.Seed)
 	if errors.Is(err, errNotFinite) {
 		err = fmt.Errorf("validation after step %d: %w; the checkpoint of step %d is untouched: go on from it with `train resume %s --lr %.2g`",
 			r.at.Step, err, r.saved, r.dir, r.cfg.LR/2)
@@ -99,9 +145,28 @@ func (r *run) validate(ctx context.Context, last bool) (*Score, error) {
 	return &s, err
 }
 
+// rows draws vectors.
+func (r *run) rows() error {
+	x, err := draw(r.eval, r.cfg.Model, r.cfg.Samples, r.cfg.Temperature, r.cfg.Seed, func(int) int32 { return 0 })
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(r.dir, rowsFile)
+	if err := writeRows(path, r.cfg.Model, x, nil); err != nil {
+		return r.cannotWrite(err)
+	}
+	if err := badRows(path, x); err != nil {
+		r.show.say("warning: %v", err)
+	}
+	return nil
+}
+
 // samples draws a grid, and shows it to TensorBoard; the noise is the same all run long.
 func (r *run) samples(name string, show bool) error {
 	path := filepath.Join(r.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return r.cannotWrite(err)
+	}
 	err := drawGrid(path, r.eval, r.cfg.Model, r.cfg.Samples, r.cfg.Temperature, r.cfg.Seed)
 	if errors.Is(err, errNotFinite) {
 		r.show.say("warning: %v", err)
@@ -121,7 +186,7 @@ func (r *run) drawCurves() error {
 	train, val, err := curves.ReadLog(filepath.Join(r.dir, logFile))
 	if err == nil && train.Len() > 0 {
 		var p *plot.Plot
-		if p, err = curves.Plot(r.cfg.Preset, "training steps", "bits/dim", []curves.Series{train, val}); err == nil {
+		if p, err = curves.Plot(r.cfg.Preset, "training steps", train.Unit, []curves.Series{train, val}); err == nil {
 			err = curves.WritePNG(filepath.Join(r.dir, curvesFile), p, 8*vg.Inch, 4.5*vg.Inch)
 		}
 	}
@@ -131,19 +196,52 @@ func (r *run) drawCurves() error {
 	return nil
 }
 
+// moment is what a line of the log says of when it was.
+type moment struct{ step, epoch int }
+
+// writeOwed writes the line that is owed, if one is.
+func (r *run) writeOwed() error {
+	if r.owed == nil {
+		return nil
+	}
+	now := *r.owed
+	r.owed = nil
+	if err := r.keep(r.stepper.Asked()); err != nil {
+		return err
+	}
+	if err := r.writeLine(now, r.speed(now.step), nil); err != nil {
+		return err
+	}
+	if err := r.board.Flush(); err != nil {
+		return r.cannotWrite(err)
+	}
+	r.at.Reported = now.step
+	r.timed, r.timedFrom = time.Now(), now.step
+	return nil
+}
+
 // writeLine logs the steps since the line before.
-func (r *run) writeLine(speed float64, s *Score) error {
-	l := Line{Step: r.at.Step, Epoch: r.at.Epoch + 1, LR: r.cfg.LearningRate(r.at.Step), ImagesPerSecond: speed, Seconds: r.seconds()}
+func (r *run) writeLine(now moment, speed float64, s *Score) error {
+	l := Line{Step: now.step, Epoch: now.epoch, ImagesPerSecond: speed, Seconds: r.seconds()}
+	if !r.cfg.em() {
+		l.LR = r.cfg.LearningRate(now.step)
+	}
+	u := r.cfg.unit()
 	if s != nil {
 		l.Validation = &Validation{BitsPerDim: s.BitsPerDim, Stderr: s.Stderr, N: s.N}
+		if r.cfg.vectors() {
+			l.Nats = s.Nats
+		}
 	}
 	drift, n := 0.0, float64(len(r.at.Pending))
 	for _, rec := range r.at.Pending {
 		l.Loss += rec.Loss / n
-		l.GradNorm += rec.GradNorm / n / r.cfg.natsPerBit()
+		l.GradNorm += rec.GradNorm / n / u.nats
 		drift = max(drift, rec.Drift)
 	}
-	l.BitsPerDim = l.Loss / r.cfg.natsPerBit()
+	if !r.cfg.vectors() {
+		l.BitsPerDim = l.Loss / u.nats
+	}
 	if r.cfg.Memory == flowgpu.Reversible {
 		l.Drift = &drift
 	}
@@ -153,11 +251,15 @@ func (r *run) writeLine(speed float64, s *Score) error {
 	r.at.Pending = r.at.Pending[:0]
 	left := 0.0
 	if speed > 0 {
-		left = float64((r.cfg.Steps-r.at.Step)*r.cfg.Batch) / speed
+		left = float64((r.cfg.Steps-now.step)*r.perStep()) / speed
 	}
-	r.show.line(l, duration(left))
+	r.show.line(l, u, duration(left))
 	if s != nil {
-		r.show.say("step %d: held-out %s", r.at.Step, s)
+		held := "held-out"
+		if r.cfg.vectors() {
+			held = "validation"
+		}
+		r.show.say("step %d: %s %s", now.step, held, s)
 	}
 	return nil
 }
@@ -165,12 +267,12 @@ func (r *run) writeLine(speed float64, s *Score) error {
 // startClock begins the steps that the next line's speed is measured over: those since the last pause for something else.
 func (r *run) startClock() { r.timed, r.timedFrom = time.Now(), r.at.Step }
 
-// speed is images per second since the clock started; 0 where there was no step.
-func (r *run) speed() float64 {
-	if r.timedFrom == r.at.Step {
+// speed is samples per second since the clock started, once a step is done; 0 where there was none.
+func (r *run) speed(step int) float64 {
+	if r.timedFrom == step {
 		return 0
 	}
-	return float64((r.at.Step-r.timedFrom)*r.cfg.Batch) / time.Since(r.timed).Seconds()
+	return float64((step-r.timedFrom)*r.perStep()) / time.Since(r.timed).Seconds()
 }
 
 func (r *run) seconds() float64 { return r.before + time.Since(r.began).Seconds() }

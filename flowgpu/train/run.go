@@ -19,16 +19,21 @@ type run struct {
 	dir string
 	at  position
 
-	model       *flowgpu.Model
-	stepper     *flowgpu.Stepper
-	eval        *flowgpu.Evaluator
-	train, test data.Source
-	loader      *data.Loader
+	model   *flowgpu.Model
+	stepper *flowgpu.Stepper
+	eval    *flowgpu.Evaluator
+	sources
+	loader *data.Loader
 
 	show  *display
 	log   *journal
 	board *events.Writer // what TensorBoard reads: the log and the samples again
 	saved int            // step of the checkpoint in the folder, -1 before the first
+
+	sums     *emSums             // of EM, reused from iteration to iteration
+	expected flowgpu.Expectation // of a batch, as sums
+
+	owed *moment // of a line that is to be written when its losses have come, while the next step runs; nil: none
 
 	before    float64   // seconds spent before this process
 	began     time.Time // this process, its training
@@ -54,21 +59,40 @@ func (r *run) loop(ctx context.Context) error {
 	r.show.begin(r.at.Step, r.cfg.Steps)
 	defer r.show.end()
 	for {
-		if r.at.Reported < r.at.Step {
+		if r.at.Reported < r.at.Step && r.owed == nil {
 			if err := r.report(ctx); err != nil {
 				return r.stop(err)
 			}
 		}
-		if r.at.Step >= r.cfg.Steps {
+		if r.at.Final != nil { // after the last step, or at the end of its patience
 			return nil
 		}
 		if ctx.Err() != nil {
 			return r.stop(ErrInterrupted)
 		}
-		if err := r.step(); err != nil {
+		if err := r.advance(ctx); err != nil {
+			return r.stop(err)
+		}
+		if err := r.writeOwed(); err != nil {
 			return r.stop(err)
 		}
 	}
+}
+
+// advance takes a training step, or an iteration of EM.
+func (r *run) advance(ctx context.Context) error {
+	if r.cfg.em() {
+		return r.iterate(ctx)
+	}
+	return r.step()
+}
+
+// perStep is how many samples a step looks at.
+func (r *run) perStep() int {
+	if r.cfg.em() {
+		return r.train.Info().N
+	}
+	return r.cfg.Batch
 }
 
 // step takes one training step without waiting for it.
@@ -81,11 +105,21 @@ func (r *run) step() error {
 		return err
 	}
 	r.at.Step++
-	r.stepper.Step(b.X, float32(r.cfg.LearningRate(r.at.Step)))
+	if lr := float32(r.cfg.LearningRate(r.at.Step)); b.Bytes != nil {
+		r.stepper.StepBytes(b.Bytes, lr)
+	} else {
+		r.stepper.Step(b.X, lr)
+	}
 	r.at.Epoch, r.at.Batches = b.Epoch, b.Index
 	r.loader.Release(b)
 	r.show.tick(r.at.Step)
 	return nil
+}
+
+// bytes says whether batches go to the device as bytes.
+func (r *run) bytes() bool {
+	levels := r.train.Info().Levels
+	return r.stepper.TakesBytes() && levels >= 1 && levels <= 256
 }
 
 // stop writes a checkpoint when the run was interrupted, or cannot go on for want of an image. On any other error the one in
@@ -93,6 +127,9 @@ func (r *run) step() error {
 func (r *run) stop(err error) error {
 	noImage := errors.As(err, &unreadable{})
 	if !noImage && !errors.Is(err, ErrInterrupted) {
+		return err
+	}
+	if err := r.writeOwed(); err != nil {
 		return err
 	}
 	if err := r.read(); err != nil {
@@ -111,7 +148,11 @@ func (r *run) stop(err error) error {
 
 // read waits for the steps taken and keeps what they tell for the next line. A step whose loss is no number ends the run.
 func (r *run) read() error {
-	records, err := r.stepper.Read()
+	return r.keep(r.stepper.Read())
+}
+
+// keep keeps what steps tell.
+func (r *run) keep(records []flowgpu.Record, err error) error {
 	if err != nil {
 		return err
 	}
@@ -132,5 +173,5 @@ func (r *run) diverged(rec flowgpu.Record) error {
 		clip = fmt.Sprintf("a lower --clip than %g", c)
 	}
 	return fmt.Errorf("step %d: training has diverged (loss %g, gradient norm %g, learning rate %.3g); the checkpoint of step %d is untouched: go on from it with `train resume %s --lr %.2g`, or %s",
-		rec.Step, rec.Loss, rec.GradNorm/r.cfg.natsPerBit(), r.cfg.LearningRate(rec.Step), r.saved, r.dir, r.cfg.LR/2, clip)
+		rec.Step, rec.Loss, rec.GradNorm/r.cfg.unit().nats, r.cfg.LearningRate(rec.Step), r.saved, r.dir, r.cfg.LR/2, clip)
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
 	"image"
 	"slices"
@@ -20,19 +21,38 @@ const AllClasses = -1
 // Sampling says what is drawn from a model.
 type Sampling struct {
 	N            int
-	Temperatures []float64 // of the latent, one block of N images each, all of the same noise
+	Temperatures []float64 // of the latent, one block of N images each, all of the same noise; none: 0.7, of vectors 1
 	Seed         uint64
 	Class        int    // of a class-conditional model, or AllClasses
-	Picture      string // path of the grid
+	Picture      string // path of the grid, or of vectors of their text file; "": grid.png or samples.csv
 	Arrays       string // path of an .npz file of the values, or ""
 }
 
-func (g Sampling) validate(m flowgpu.Config) error {
-	if g.N < 1 || g.N > maxGrid {
-		return usagef("--n is %d: it must be from 1 to %d", g.N, maxGrid)
+// complete fills in what is left open.
+func (g *Sampling) complete(m flowgpu.Config) {
+	temperature, file := 0.7, "grid.png"
+	if vectors(m) {
+		temperature, file = 1, rowsFile
 	}
-	if len(g.Temperatures) == 0 || len(g.Temperatures) > 16 {
-		return usagef("%d temperatures: give 1 to 16", len(g.Temperatures))
+	if len(g.Temperatures) == 0 {
+		g.Temperatures = []float64{temperature}
+	}
+	g.Picture = cmp.Or(g.Picture, file)
+}
+
+// maxRows is the most vectors that are drawn at once.
+const maxRows = 1 << 24
+
+func (g Sampling) validate(m flowgpu.Config) error {
+	most := maxGrid
+	if vectors(m) {
+		most = maxRows
+	}
+	if g.N < 1 || g.N > most {
+		return usagef("--n is %d: it must be from 1 to %d", g.N, most)
+	}
+	if len(g.Temperatures) > 16 {
+		return usagef("%d temperatures: give at most 16", len(g.Temperatures))
 	}
 	for _, t := range g.Temperatures {
 		if !temperatureOK(t) {
@@ -55,13 +75,15 @@ func checkClass(class int, m flowgpu.Config) error {
 	return nil
 }
 
-// Sample draws images with the run at path. What is no number is drawn magenta, and an error.
-func Sample(path string, g Sampling, use Use, env Env) error {
+// Sample draws images or vectors with the run at path, and fills in what g leaves open. What is no number is drawn magenta, and
+// an error.
+func Sample(path string, g *Sampling, use Use, env Env) error {
 	s, err := open(path)
 	if err != nil {
 		return err
 	}
 	m := s.Config.Model
+	g.complete(m)
 	if err := g.validate(m); err != nil {
 		return err
 	}
@@ -87,6 +109,12 @@ func Sample(path string, g Sampling, use Use, env Env) error {
 		if err := g.writeArrays(m, all, class); err != nil {
 			return err
 		}
+	}
+	if vectors(m) {
+		if err := writeRows(g.Picture, m, all, g.Temperatures); err != nil {
+			return err
+		}
+		return badRows(g.Picture, all)
 	}
 	if err := data.WritePNG(g.Picture, g.picture(m, all, columns)); err != nil {
 		return err

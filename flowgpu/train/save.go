@@ -16,6 +16,7 @@ func (r *run) save() error {
 	if err := r.stepper.Save(c); err != nil {
 		return err
 	}
+	r.saveBest(c)
 	if !r.began.IsZero() {
 		r.at.Seconds = r.seconds()
 	}

@@ -10,24 +10,39 @@ import (
 	"cuflow/flowgpu/data"
 )
 
-// Score is how likely a model finds a set of images.
+// Score is how likely a model finds a set of images or of vectors.
 type Score struct {
-	BitsPerDim float64 `json:"bits_per_dim"` // mean of -log2 p(x) / D
-	Stderr     float64 `json:"stderr"`       // its standard error over the images
-	Nats       float64 `json:"nats"`         // mean of -log p(x)
-	N          int     `json:"n"`            // images
+	BitsPerDim float64 `json:"bits_per_dim,omitempty"` // mean of -log2 p(x) / D; of images alone
+	Stderr     float64 `json:"stderr"`                 // its standard error over the images; of vectors that of Nats
+	Nats       float64 `json:"nats"`                   // mean of -log p(x)
+	N          int     `json:"n"`                      // samples
+	Dims       int     `json:"dims,omitempty"`         // of vectors, which are told in nats; 0: images
 }
 
-// score evaluates the first images of a set. Image i gets the same noise every time.
+// score evaluates the first images of a set.
 func score(ctx context.Context, e *flowgpu.Evaluator, set data.Source, images int, seed uint64) (Score, error) {
-	logp := make([]float64, images)
-	err := eachBatch(ctx, e, set, images, func(x []float32, from, n int) error {
-		return e.LogProb(x, n, from, seed, logp[from:from+n])
-	})
+	logp, err := logProbs(ctx, e, set, images, seed)
 	if err != nil {
 		return Score{}, err
 	}
-	return summarise(logp, set.Info().D())
+	return summariseOf(set.Info(), logp)
+}
+
+// logProbs gives the log-densities of the first images of a set, in nats. Image i gets the same noise every time.
+func logProbs(ctx context.Context, e *flowgpu.Evaluator, set data.Source, images int, seed uint64) ([]float64, error) {
+	logp := make([]float64, images)
+	return logp, eachBatch(ctx, e, set, images, func(x []float32, from, n int) error {
+		return e.LogProb(x, n, from, seed, logp[from:from+n])
+	})
+}
+
+// summariseOf is the Score of what a set holds.
+func summariseOf(info data.Info, logp []float64) (Score, error) {
+	if !ofVectors(info) {
+		return summarise(logp, info.D())
+	}
+	mean, stderr, err := meanOf(logp, "sample")
+	return Score{Nats: -mean, Stderr: stderr, N: len(logp), Dims: info.D()}, err
 }
 
 // eachBatch calls f with the first images of a set in batches, the last one as short as it comes: x [C][n][H][W] holds images
@@ -59,6 +74,12 @@ var errNotFinite = errors.New("not finite")
 // summarise turns log-densities, in nats, of images of D dimensions into a Score. A value that is not finite is an error:
 // a mean that leaves it out would flatter the model.
 func summarise(logp []float64, d int) (Score, error) {
+	mean, stderr, err := meanOf(logp, "image")
+	return Score{BitsPerDim: bitsPerDim(-mean, d), Stderr: bitsPerDim(stderr, d), Nats: -mean, N: len(logp)}, err
+}
+
+// meanOf is a mean and its standard error.
+func meanOf(logp []float64, thing string) (mean, stderr float64, err error) {
 	bad, first, sum := 0, 0, 0.0
 	for i, v := range logp {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -71,22 +92,37 @@ func summarise(logp []float64, d int) (Score, error) {
 	}
 	n := float64(len(logp))
 	if bad > 0 {
-		return Score{}, fmt.Errorf("the log-likelihood of %d of %d images is %w, first that of image %d (%v)", bad, len(logp), errNotFinite, first, logp[first])
+		return 0, 0, fmt.Errorf("the log-likelihood of %d of %d %ss is %w, first that of %s %d (%v)", bad, len(logp), thing, errNotFinite, thing, first, logp[first])
 	}
-	mean, squares := sum/n, 0.0
+	mean = sum / n
+	squares := 0.0
 	for _, v := range logp {
 		squares += (v - mean) * (v - mean)
 	}
-	s := Score{BitsPerDim: bitsPerDim(-mean, d), Nats: -mean, N: len(logp)}
 	if n > 1 {
-		s.Stderr = bitsPerDim(math.Sqrt(squares/(n-1)/n), d)
+		stderr = math.Sqrt(squares / (n - 1) / n)
 	}
-	return s, nil
+	return mean, stderr, nil
 }
 
 // bitsPerDim converts nats of a sample of D dimensions.
 func bitsPerDim(nats float64, d int) float64 { return nats / (float64(d) * math.Ln2) }
 
+// Value is what the score is told as: less is better.
+func (s Score) Value() float64 {
+	if s.Dims > 0 {
+		return s.Nats
+	}
+	return s.BitsPerDim
+}
+
 func (s Score) String() string {
+	if s.Dims > 0 {
+		perDim := ""
+		if s.Dims > 2 {
+			perDim = fmt.Sprintf(" (%.4f per dimension)", s.Nats/float64(s.Dims))
+		}
+		return fmt.Sprintf("%.4f ± %.4f nats%s over %s samples", s.Nats, s.Stderr, perDim, thousands(s.N))
+	}
 	return fmt.Sprintf("%.4f ± %.4f bits/dim over %s images", s.BitsPerDim, s.Stderr, thousands(s.N))
 }

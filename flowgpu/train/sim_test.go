@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"path/filepath"
 	"strings"
@@ -120,6 +121,28 @@ func TestUseOnTheInterpreter(t *testing.T) {
 	}
 	if math.Abs(nats[0]-nats[1]) > 1e-5 {
 		t.Errorf("%v bits/dim on the CPU, %v on the interpreter", nats[0], nats[1])
+	}
+}
+
+// TestStopOnTheInterpreter: on a device whose losses come while the next step runs, a run that was stopped anywhere ends with the
+// same bits and the same log as one that was not.
+func TestStopOnTheInterpreter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the interpreter takes seconds for a run")
+	}
+	c := small(t, "nice-digits")
+	c.Device, c.Steps, c.LogEvery, c.CheckpointEvery, c.Model.Hidden, c.Batch = "sim", 5, 2, 4, 4, 2
+	want := start(t, c)
+	for asked := 1; asked <= 4; asked++ { // before each step but the first: at a line, between two, and at the checkpoint
+		dir := filepath.Join(t.TempDir(), "run")
+		_, err := Start(&countdown{context.Background(), asked}, c, dir, quiet())
+		if !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("stopped at place %d: %v", asked, err)
+		}
+		if _, err := Resume(context.Background(), dir, func(*Config) {}, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		wantSameRun(t, dir, want)
 	}
 }
 

@@ -30,9 +30,10 @@ func (e Env) note(text string) {
 type Result struct {
 	Dir     string
 	Steps   int
-	Score   Score  // of all held-out images, averaged weights
-	Samples string // path of the grid
-	Curves  string // path of the picture of bits/dim by step
+	Best    int    // step whose weights are the run's, where training stops early; 0: the last
+	Score   Score  // of all held-out samples (of vectors, of the test part), averaged weights
+	Samples string // path of the grid, or of the vectors
+	Curves  string // path of the picture of bits/dim or nats by step
 }
 
 // Start trains a new run in the folder dir. Where ctx ends first, the run writes a checkpoint and returns ErrInterrupted.
@@ -52,11 +53,14 @@ func Start(ctx context.Context, cfg Config, dir string, env Env) (*Result, error
 }
 
 func (r *run) begin(ctx context.Context, env Env) error {
-	train, test, err := r.cfg.openData(r.show.note)
+	s, err := r.cfg.open(r.show.note)
 	if err != nil {
 		return err
 	}
-	r.cfg.Model.Classes = r.cfg.classes(train, test)
+	r.cfg.adapt(s)
+	if err := checkDomain(r.cfg.Model, s); err != nil {
+		return err
+	}
 	be, err := env.Open(r.cfg.choice(r.show.note))
 	if err != nil {
 		return err
@@ -69,11 +73,20 @@ func (r *run) begin(ctx context.Context, env Env) error {
 	}
 	defer m.Close()
 	r.cfg.Model = m.Config()
-	return r.with(m, train, test, func() error {
+	began := ""
+	if r.cfg.Model.Kind == "gmm" {
+		if began, err = r.cfg.startMixture(ctx, m, s.train); err != nil {
+			return err
+		}
+	}
+	return r.with(m, s, func() error {
 		if err := occupy(r.dir); err != nil {
 			return err
 		}
 		r.introduce()
+		if began != "" {
+			r.show.say("start     %s", began)
+		}
 		if err := r.initialise(); err != nil {
 			return err
 		}
@@ -105,7 +118,9 @@ func (r *run) initialise() error {
 
 // newLoader gives the training batches from a position on.
 func (r *run) newLoader(epoch, batches int) *data.Loader {
-	return data.NewLoaderWith(r.train, r.cfg.Batch, r.cfg.Seed, epoch, batches, data.LoaderOptions{Workers: r.cfg.Workers, Augment: r.cfg.augment()})
+	return data.NewLoaderWith(r.train, r.cfg.Batch, r.cfg.Seed, epoch, batches, data.LoaderOptions{
+		Workers: r.cfg.Workers, Augment: r.cfg.augment(), Bytes: r.bytes(),
+	})
 }
 
 // Resume goes on with the run at path, a folder or the checkpoint in it. change may alter its settings first: more steps,
@@ -125,18 +140,26 @@ func Resume(ctx context.Context, path string, change func(*Config), env Env) (*R
 	}
 	r := &run{cfg: cfg, dir: s.dir, at: s.Position, saved: s.Position.Step, show: &display{out: env.Out, terminal: env.Terminal}}
 	switch {
-	case cfg.Steps == s.Config.Steps && r.at.Final != nil:
-		r.show.say("%s is finished: train it further with `train resume %s --steps %d`", s.dir, s.dir, 2*cfg.Steps)
+	case cfg.Steps == s.Config.Steps && cfg.Patience == s.Config.Patience && r.at.Final != nil:
+		more := fmt.Sprintf("--steps %d", 2*cfg.Steps)
+		if r.at.Step < cfg.Steps {
+			more = fmt.Sprintf("--patience %d", 2*cfg.Patience)
+		}
+		r.show.say("%s is finished: train it further with `train resume %s %s`", s.dir, s.dir, more)
 		return r.finish(nil)
 	case cfg.Steps != s.Config.Steps && cfg.Steps <= r.at.Step:
 		return nil, usagef("%s has done %s already: give --steps a greater number", s.dir, plural(r.at.Step, "step"))
+	case cfg.Patience != s.Config.Patience && r.at.Final != nil && r.at.Step >= cfg.Steps:
+		return nil, usagef("%s has done all of its %s: give --steps a greater number too", s.dir, plural(r.at.Step, "step"))
 	}
-	r.at.Final = nil
+	if r.at.Final != nil { // it had ended, and is to go on
+		r.at.Final, r.at.Stale = nil, 0
+	}
 	return r.finish(r.resume(ctx, s, env))
 }
 
 func (r *run) resume(ctx context.Context, s *saved, env Env) error {
-	train, test, err := r.cfg.openData(r.show.note)
+	data, err := r.cfg.open(r.show.note)
 	if err != nil {
 		return fmt.Errorf("%w (the run's data may be given a new place with --data)", err)
 	}
@@ -151,7 +174,10 @@ func (r *run) resume(ctx context.Context, s *saved, env Env) error {
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
 	defer m.Close()
-	return r.with(m, train, test, func() error {
+	if err := r.loadBest(s); err != nil {
+		return err
+	}
+	return r.with(m, data, func() error {
 		if err := r.stepper.Load(s.c, r.at.Step); err != nil {
 			return fmt.Errorf("%s: %w", s.path, err)
 		}
@@ -163,8 +189,8 @@ func (r *run) resume(ctx context.Context, s *saved, env Env) error {
 }
 
 // with runs f while the run has all it needs to train m.
-func (r *run) with(m *flowgpu.Model, train, test data.Source, f func() error) error {
-	if _, err := data.Batches(train, r.cfg.Batch); err != nil {
+func (r *run) with(m *flowgpu.Model, s sources, f func() error) error {
+	if _, err := data.Batches(s.train, r.cfg.Batch); err != nil {
 		return UsageError{err}
 	}
 	stepper, err := flowgpu.NewStepper(m, r.cfg.stepping(r.cfg.Memory))
@@ -177,7 +203,7 @@ func (r *run) with(m *flowgpu.Model, train, test data.Source, f func() error) er
 		return err
 	}
 	defer eval.Close()
-	r.model, r.stepper, r.eval, r.train, r.test = m, stepper, eval, train, test
+	r.model, r.stepper, r.eval, r.sources = m, stepper, eval, s
 	r.loader = r.newLoader(r.at.Epoch, r.at.Batches)
 	defer r.loader.Close()
 	return f()
@@ -188,8 +214,15 @@ func (r *run) finish(err error) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Result{
+	result := &Result{
 		Dir: r.dir, Steps: r.at.Step, Score: *r.at.Final,
 		Samples: filepath.Join(r.dir, samplesFile), Curves: filepath.Join(r.dir, curvesFile),
-	}, nil
+	}
+	if r.cfg.vectors() {
+		result.Samples = filepath.Join(r.dir, rowsFile)
+	}
+	if r.at.Best != nil {
+		result.Best = r.at.Best.Step
+	}
+	return result, nil
 }

@@ -13,7 +13,7 @@ import (
 type Use struct {
 	Device    string // where it is empty and the run's device is not here, the best that is
 	Precision string // as device.Choice has it
-	Data      string // what data.OpenWith takes
+	Data      string // what data.OpenWith takes, of vectors data.OpenVectors
 }
 
 // Detail is what an evaluation is to tell beside the score.
@@ -25,10 +25,12 @@ type Detail struct {
 // maxK bounds the noises of a bound.
 const maxK = 1 << 16
 
-// Evaluation is the score of a run's held-out images under its averaged weights.
+// Evaluation is the score of a run's held-out images, or of the test part of its vectors, under its averaged or best weights.
 type Evaluation struct {
 	Score
 	Device    string     `json:"device"`
+	Exact     *Exact     `json:"exact,omitempty"`    // of vectors from a distribution that is known
+	Discrete  *float64   `json:"discrete,omitempty"` // of vectors all of whose columns have steps: what -log P of their values is at most, on average, in nats
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
 	Bound     *Bound     `json:"bound,omitempty"`
 }
@@ -42,15 +44,25 @@ func Evaluate(ctx context.Context, path string, detail Detail, use Use, env Env)
 	if err != nil {
 		return nil, err
 	}
-	_, test, err := s.sources(use, env)
+	parts, err := s.sources(use, env)
 	if err != nil {
 		return nil, moved(err)
 	}
+	test := parts.test
 	var result Evaluation
 	err = s.with(use, env, func(m *flowgpu.Model, e *flowgpu.Evaluator) error {
 		result.Device = m.Backend().Name()
-		result.Score, err = score(ctx, e, test, test.Info().N, s.Config.Seed)
-		if err == nil && detail.Terms {
+		logp, err := logProbs(ctx, e, test, test.Info().N, s.Config.Seed)
+		if err != nil {
+			return err
+		}
+		if result.Score, err = summariseOf(test.Info(), logp); err != nil {
+			return err
+		}
+		if v, ok := test.(*data.Vectors); ok {
+			result.Exact, result.Discrete = exact(v, logp), discrete(v.Columns(), result.Nats)
+		}
+		if detail.Terms {
 			result.Breakdown, err = breakDown(ctx, e, test, result.Score, s.Config.Seed)
 		}
 		if err == nil && detail.K > 0 {
@@ -65,12 +77,12 @@ func Evaluate(ctx context.Context, path string, detail Detail, use Use, env Env)
 }
 
 // sources opens the data that a model is used on.
-func (s *saved) sources(use Use, env Env) (train, test data.Source, err error) {
+func (s *saved) sources(use Use, env Env) (sources, error) {
 	c := s.Config
 	if use.Data != "" {
 		c.Data = use.Data
 	}
-	return c.openData(env.note)
+	return c.open(env.note)
 }
 
 // moved says what to do where a run's data is not what it was.
@@ -78,14 +90,14 @@ func moved(err error) error {
 	return fmt.Errorf("%w (the run's data may be given a new place with --data)", err)
 }
 
-// with runs f on the averaged model, in batches of the run's size: the same bits as in training.
+// with runs f on the run's own weights, in batches of the run's size: the same bits as in training.
 func (s *saved) with(use Use, env Env, f func(*flowgpu.Model, *flowgpu.Evaluator) error) error {
 	be, err := s.device(use, env)
 	if err != nil {
 		return err
 	}
 	defer be.Close()
-	s.averaged()
+	s.chosen()
 	m, err := flowgpu.NewFromCheckpoint(be, s.c)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)

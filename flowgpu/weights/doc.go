@@ -7,7 +7,7 @@
 //	cuflow.format  "1": the version of what follows here
 //	cuflow.config  flowgpu.Config as JSON: sizes, laws, prior, preprocessing
 //	cuflow.fixed   JSON list of the arrays that are not trained: buffers, in PyTorch's words
-//	weights        "raw" or "ema"
+//	weights        "raw", "ema" or "best", those of the best validation
 //
 // and what the writer adds. All is read without Cuflow:
 //
@@ -33,8 +33,12 @@
 //
 //	x = log p - log(1-p);  logdet += sum (log(1-alpha) - log p - log(1-p))
 //
-// is what the layers see instead; the -D log(intensities) stays. With intensities = 0 the data is x. What comes out of the last layer and of every split is latent, of the
-// standard normal prior, or the standard logistic one (prior "logistic": log p = sum (-z - 2 log(1+exp(-z)))).
+// is what the layers see instead; the -D log(intensities) stays. With intensities = 0 the data is x, or a row of vectors v in
+// units of their own: columns lists name, mean, std and step of each, u is uniform on [0, 1), and -sum log(std) belongs to log p:
+//
+//	x = (v + step u - mean)/std
+//
+// What comes out of the last layer and of every split is latent, of the standard normal prior, or the standard logistic one (prior "logistic": log p = sum (-z - 2 log(1+exp(-z)))), or of a mixture.
 //
 // # Layers
 //
@@ -49,7 +53,7 @@
 //	NAME.logd, NAME.sign   (C)        W = Pm (l + I) (u + diag(sign exp(logd)))
 //	NAME.perm              (C)        y = conv2d(x, W[:, :, None, None]);  logdet += P sum logd
 //
-// Permutation (permutation "reverse" and "shuffle"; evenodd of NICE):
+// Permutation (permutation "reverse" and "shuffle"; evenodd of NICE and of RealNVP on vectors):
 //
 //	NAME.perm, NAME.inverse  (C)      y = x[:, perm];  inverse = argsort(perm)
 //
@@ -71,7 +75,7 @@
 //	NAME.conv2.w (M, M, 1, 1),  NAME.conv2.b, NAME.conv2.logs (M)   the same of h
 //	NAME.conv3.w (R, M, 3, 3),  NAME.conv3.b (R)                    conv(h) + b
 //
-// NICE's network, for i = 1 .. depth+1:
+// The network of NICE and of RealNVP on vectors, for i = 1 .. depth+1:
 //
 //	NAME.dense{i}.w (out, in, 1, 1), NAME.dense{i}.b (out)          relu(w x + b); the last without relu
 //
@@ -107,6 +111,24 @@
 //
 //	scaling.logs, scaling.zero  (C)   y = x exp(logs);  logdet += sum logs
 //
+// Mixture of K Gaussians (prior "mixture"), over the latent of the last level as vectors x.flatten(1) of D dimensions; what splits
+// retire stays standard normal. A[k] is lower triangular: exp(logs[k]) on the diagonal and, with covariance "full", l[k] below it, in
+// the order of numpy.tril_indices(D, -1):
+//
+//	mixture.logits              (K)
+//	mixture.mean, mixture.logs  (K, D)
+//	mixture.l                   (K, D (D-1)/2)
+//	log p = logsumexp_k(log_softmax(logits)[k] + sum logs[k] - |A[k] (z - mean[k])|^2/2) - D/2 log(2 pi)
+//
+// Mixture CDF (mixcdf of a chain), of gauss or logistic components, by channel; F0 and f0 are their standard CDF and density:
+//
+//	NAME.logits, NAME.means, NAME.logs  (K, C)   w = softmax(logits);  s = exp(logs) + 1/1024;  t = (x - means)/s
+//	                                             F = sum w F0(t);  f = sum w f0(t)/s
+//	before probit                                y = Phi^-1(F);  logdet += log f - log phi(y)
+//	before logit, a base on (0, 1) or logistic   y = log F - log(1-F);  logdet += log f - log F - log(1-F)
+//
+// Under the uniform and Beta bases the latent is y = logit u, of density a log sigmoid(y) + b log sigmoid(-y) - log B(a, b).
+//
 // # Models
 //
 // Glow:
@@ -128,6 +150,15 @@
 //	evenodd if layout is "evenodd": odd dimensions first; coupling1 .. coupling{steps}; scaling
 //
 // where odd couplings let the first D/2 dimensions, rounded down, condition, and even ones the others.
+//
+// RealNVP on vectors (realnvp-vector), whose couplings alternate as NICE's do:
+//
+//	evenodd if layout is "evenodd"; for i = 1 .. steps: coupling{i}, coupling{i}.norm unless norm is "none" (actnorm or batch
+//	normalisation); prior if prior is "learned"
+//
+// A mixture by itself (gmm), no flow but the flattening:
+//
+//	mixture
 //
 // The tests beside flowgpu/testdata/golden hold these formulas against normflows, nflows and PyTorch.
 package weights

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"cuflow/flowgpu/internal/npy"
 )
 
 // safetensorsFile puts a header before data.
@@ -101,8 +103,8 @@ func TestMalformedNPZ(t *testing.T) {
 		{"version", zipFile(t, "a.npy", []byte("\x93NUMPY\x09\x00\x00\x00\x00\x00")), "format version 9"},
 		{"huge header", zipFile(t, "a.npy", []byte("\x93NUMPY\x02\x00\xff\xff\xff\xff")), "a header of 4294967295 bytes"},
 		{"header beyond the file", zipFile(t, "a.npy", []byte("\x93NUMPY\x01\x00\xff\xff{")), "cut short"},
-		{"no shape", zipFile(t, "a.npy", npy("{'descr': '<f4', 'fortran_order': False, }", 4)), "without a plain descr"},
-		{"records", zipFile(t, "a.npy", npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", 4)), "without a plain descr"},
+		{"no shape", zipFile(t, "a.npy", npy("{'descr': '<f4', 'fortran_order': False, }", 4)), "without descr, fortran_order or shape"},
+		{"records", zipFile(t, "a.npy", npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", 4)), "array of records"},
 		{"float64", zipFile(t, "a.npy", array("<f8", "False", "(1,)", 8)), `values of type "<f8"`},
 		{"big-endian", zipFile(t, "a.npy", array(">f4", "False", "(1,)", 4)), `values of type ">f4"`},
 		{"objects", zipFile(t, "a.npy", array("|O", "False", "(1,)", 8)), `values of type "|O"`},
@@ -131,7 +133,7 @@ func TestNPZHasNoTwins(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Write(append(npyHeader(float32Descr, nil), 0, 0, 0, 0)); err != nil {
+		if _, err := w.Write(append(npy.AppendHeader(nil, float32Descr, nil), 0, 0, 0, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}

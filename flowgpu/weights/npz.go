@@ -4,16 +4,13 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"cuflow/flowgpu"
+	"cuflow/flowgpu/internal/npy"
 )
 
 // An .npz file is a zip archive of .npy files, one for each array, as numpy.savez writes it. The metadata is one more, the
@@ -40,7 +37,7 @@ func WriteNPZ(w io.Writer, f *File) error {
 		if err != nil {
 			return nil, err
 		}
-		_, err = part.Write(npyHeader(descr, shape))
+		_, err = part.Write(npy.AppendHeader(nil, descr, shape))
 		return part, err
 	}
 	part, err := create(metadataName, byteDescr, []int{len(text)})
@@ -60,25 +57,6 @@ func WriteNPZ(w io.Writer, f *File) error {
 		}
 	}
 	return z.Close()
-}
-
-// npyMagic begins an .npy file; version 1.0 follows. See numpy.lib.format.
-const npyMagic = "\x93NUMPY"
-
-// npyHeader is what comes before the values, a multiple of 64 bytes.
-func npyHeader(descr string, shape []int) []byte {
-	sizes := ""
-	for _, d := range shape {
-		sizes += fmt.Sprintf("%d, ", d)
-	}
-	if len(shape) > 1 {
-		sizes = strings.TrimSuffix(sizes, ", ")
-	}
-	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr, strings.TrimSuffix(sizes, " "))
-	before := len(npyMagic) + 4
-	text += strings.Repeat(" ", 63-(before+len(text))%64) + "\n"
-	b := binary.LittleEndian.AppendUint16([]byte(npyMagic+"\x01\x00"), uint16(len(text)))
-	return append(b, text...)
 }
 
 // ReadNPZ reads a file of the given size in bytes that holds float32 arrays. Its errors say what is wrong with the file.
@@ -147,83 +125,19 @@ func readNPY(part *zip.File, descr string, values func(r io.Reader, shape []int,
 	}
 	defer file.Close()
 	r := bufio.NewReaderSize(file, 1<<16)
-	text, err := readNPYHeader(r)
+	h, err := npy.ReadHeader(r)
 	if err != nil {
 		return err
 	}
-	shape, err := parseNPYHeader(text, descr)
+	if h.Descr != descr {
+		return fmt.Errorf("values of type %q, but %q is wanted: save float32", h.Descr, descr)
+	}
+	n, err := count(h.Shape)
 	if err != nil {
 		return err
 	}
-	n, err := count(shape)
-	if err != nil {
-		return err
-	}
-	if err := values(r, shape, n); err != nil {
+	if err := values(r, h.Shape, n); err != nil {
 		return err
 	}
 	return atEnd(r) // where the archive's checksum is compared
-}
-
-// readNPYHeader reads the text that describes the array.
-func readNPYHeader(r io.Reader) (string, error) {
-	var start [12]byte
-	if err := readFull(r, start[:10]); err != nil {
-		return "", err
-	}
-	if string(start[:6]) != npyMagic {
-		return "", errors.New("no NumPy array: it does not begin with \\x93NUMPY")
-	}
-	size := int(binary.LittleEndian.Uint16(start[8:]))
-	switch version := start[6]; version {
-	case 1:
-	case 2, 3: // the length has four bytes
-		if err := readFull(r, start[10:]); err != nil {
-			return "", err
-		}
-		size = int(binary.LittleEndian.Uint32(start[8:]))
-	default:
-		return "", fmt.Errorf("NumPy's format version %d: versions 1 to 3 are read", version)
-	}
-	if size > 1<<16 {
-		return "", fmt.Errorf("a header of %d bytes: the file is damaged", size)
-	}
-	text := make([]byte, size)
-	if err := readFull(r, text); err != nil {
-		return "", err
-	}
-	return string(text), nil
-}
-
-var npyKeys = []*regexp.Regexp{
-	regexp.MustCompile(`'descr':\s*'([^']*)'`),
-	regexp.MustCompile(`'fortran_order':\s*(True|False)`),
-	regexp.MustCompile(`'shape':\s*\(([0-9, ]*)\)`),
-}
-
-// parseNPYHeader reads the text of a Python dictionary.
-func parseNPYHeader(text, descr string) (shape []int, err error) {
-	var found [3]string
-	for i, key := range npyKeys {
-		m := key.FindStringSubmatch(text)
-		if m == nil {
-			return nil, errors.New("a header without a plain descr, fortran_order or shape: no array of numbers, or damaged")
-		}
-		found[i] = m[1]
-	}
-	if found[0] != descr {
-		return nil, fmt.Errorf("values of type %q, but %q is wanted: save float32", found[0], descr)
-	}
-	if found[1] == "True" {
-		return nil, errors.New("in Fortran order: save numpy.ascontiguousarray of it")
-	}
-	shape = []int{}
-	for _, size := range strings.FieldsFunc(found[2], func(r rune) bool { return r == ',' || r == ' ' }) {
-		d, err := strconv.Atoi(size)
-		if err != nil {
-			return nil, fmt.Errorf("shape (%s): %q is no size", found[2], size)
-		}
-		shape = append(shape, d)
-	}
-	return shape, nil
 }

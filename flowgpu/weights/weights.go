@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"cuflow/flowgpu"
+	"cuflow/flowgpu/internal/npy"
 )
 
 // File is a model's weights as they lie in a file for other frameworks.
@@ -20,11 +21,12 @@ type File struct {
 	Arrays []flowgpu.Array   // see Model.Arrays and Model.SetArrays
 }
 
-// MetaWeights is the key in File.Meta that says which weights these are: Raw or EMA.
+// MetaWeights is the key in File.Meta that says which weights these are: Raw, EMA or Best.
 const (
 	MetaWeights = "weights"
-	Raw         = "raw" // as the optimiser left them
-	EMA         = "ema" // averaged over steps
+	Raw         = "raw"  // as the optimiser left them
+	EMA         = "ema"  // averaged over steps
+	Best        = "best" // of the best validation, where training stops early
 )
 
 // The keys of the metadata that this package writes itself. All begin with reserved.
@@ -38,7 +40,7 @@ const (
 	metadataName  = "__metadata__"
 )
 
-var errShort = errors.New("the file was cut short")
+var errShort = npy.ErrShort
 
 // metadata is all that is said beside the arrays, as text.
 func (f *File) metadata() (map[string]string, error) {

@@ -72,7 +72,8 @@ func (w *warp) reset() {
 	for i := range w.local {
 		w.local[i] = 0xA5
 	}
-	w.pc, w.parked, w.waiting, w.carry, w.steps, w.syncs = [32]int{}, 0, nil, 0, 0, 0
+	w.pc, w.parked, w.waiting, w.carry, w.steps = [32]int{}, 0, nil, 0, 0
+	w.clock, w.allKnown, w.knowledge = 0, 0, nil
 	w.piece, w.race = nil, racePlace{}
 	w.async = asyncQueue{pending: w.async.pending[:0]}
 	w.live = full

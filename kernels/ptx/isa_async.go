@@ -62,22 +62,26 @@ func cpAsync(x *call) exec {
 			part = &s
 		}
 	}
+	have := func(w *warp, l int) int { // bytes that come from memory
+		switch {
+		case part != nil:
+			return int(min(part.at(w, l), uint64(n)))
+		case ignore != nil && ignore.lanes(w)>>l&1 != 0:
+			return 0
+		}
+		return n
+	}
 	return func(w *warp, m uint32) {
 		if w.b.stats != nil {
-			w.count(global, from, m, n)
 			w.count(shared, to, m, n)
+			if read := lanesOf(m, func(l int) bool { return have(w, l) > 0 }); read != 0 {
+				w.count(global, from, read, n)
+			}
 		}
 		for ; m != 0; m &= m - 1 {
 			l := bits.TrailingZeros32(m)
 			c := asyncCopy{lane: l, group: w.async.committed[l], to: to.at(w, l), n: n, issue: w.at}
-			have := n
-			if part != nil {
-				have = int(min(part.at(w, l), uint64(n)))
-			}
-			if ignore != nil && ignore.lanes(w)>>l&1 != 0 {
-				have = 0
-			}
-			w.fetch(l, from.at(w, l), c.data[:have], n)
+			w.fetch(l, from.at(w, l), c.data[:have(w, l)], n)
 			w.target(l, c.to, n)
 			w.async.pending = append(w.async.pending, c)
 		}

@@ -43,6 +43,8 @@ var floatForms = []form{
 	{syntax: `fma.rn.f64 d, a, b, c;`, build: fma64},
 	{syntax: `mad.rn.f64 d, a, b, c;`, build: fma64},
 	{syntax: `rcp.rn.f64 d, a;`, build: double1(func(a float64) float64 { return 1 / a })},
+	{syntax: `rcp.approx.ftz.f64 d, a;`, build: double1(coarse(func(a float64) float64 { return 1 / a }))},
+	{syntax: `rsqrt.approx.ftz.f64 d, a;`, build: double1(coarse(func(a float64) float64 { return 1 / math.Sqrt(a) }))},
 	{syntax: `sqrt.rn.f64 d, a;`, build: double1(math.Sqrt)},
 	{syntax: `abs.f64 d, a;`, build: double1(math.Abs)},
 	{syntax: `neg.f64 d, a;`, build: double1(func(a float64) float64 { return -a })},
@@ -127,6 +129,21 @@ func double1(f func(a float64) float64) func(x *call) exec {
 		t := typeOf["f64"]
 		return lanes1(x.dst("d", t), x.src("a", t), func(a uint64) uint64 { return math.Float64bits(f(f64(a))) })
 	}
+}
+
+// coarse is f of and to the upper half of a float64: 20 bits of mantissa, subnormal numbers flushed to zero.
+func coarse(f func(a float64) float64) func(a float64) float64 {
+	upper := func(v float64) float64 {
+		bits := math.Float64bits(v)
+		switch {
+		case v != v:
+			return v
+		case bits&0x7ff0000000000000 == 0:
+			return math.Float64frombits(bits & (1 << 63))
+		}
+		return math.Float64frombits(bits &^ 0xffffffff)
+	}
+	return func(a float64) float64 { return upper(f(upper(a))) }
 }
 
 func double2(f func(a, b float64) float64) func(x *call) exec {

@@ -18,8 +18,8 @@ var warpForms = []form{
 	{syntax: `redux.sync.op.type d, a, membermask;  .op = { .add, .min, .max, .and, .or, .xor };  .type = { .b32, .u32, .s32 };`, build: redux},
 	{syntax: `match.any.sync.type d, a, membermask;  .type = { .b32, .b64 };`, build: match},
 	{syntax: `bar.warp.sync membermask;`, build: func(x *call) exec {
-		x.members()
-		return func(w *warp, m uint32) { w.syncs++ }
+		members := x.members()
+		return func(w *warp, m uint32) { groups(w, m, members, w.meet) }
 	}},
 }
 

@@ -619,6 +619,18 @@ func flushed(v float32) float32 {
 	return v
 }
 
+// top keeps the sign, the exponent and 20 bits of the mantissa, and no subnormal number.
+func top(v float64) float64 {
+	if math.Abs(v) < 0x1p-1022 {
+		return math.Copysign(0, v)
+	}
+	if v-v != 0 {
+		return v
+	}
+	frac, exp := math.Frexp(v)
+	return math.Ldexp(math.Trunc(frac*(1<<21)), exp-21)
+}
+
 func clip(v float32) float32 {
 	if v >= 1 {
 		return 1
@@ -695,6 +707,8 @@ func floatCases() []opCase {
 			return a
 		}),
 		op3("fma.rn.f64 d, a, b, c", math.FMA), op3("mad.rn.f64 d, a, b, c", math.FMA),
+		op1("rcp.approx.ftz.f64 d, a", func(a float64) float64 { return top(1 / top(a)) }),
+		op1("rsqrt.approx.ftz.f64 d, a", func(a float64) float64 { return top(1 / math.Sqrt(top(a))) }),
 		op1("rcp.rn.f64 d, a", func(a float64) float64 { return 1 / a }), op1("sqrt.rn.f64 d, a", math.Sqrt),
 		op1("abs.f64 d, a", math.Abs), op1("neg.f64 d, a", func(a float64) float64 { return -a }),
 		op1("mov.f32 d, a", func(a float32) float32 { return a }), op1("mov.f64 d, a", func(a float64) float64 { return a }),

@@ -185,6 +185,15 @@ func faults() []program {
 			body: toShared + `mov.u32 %r1, buf; setp.eq.u32 %p1, %t, 0; setp.eq.u32 %p2, %t, 32; or.pred %p1, %p1, %p2; @%p1 st.shared.u32 [%r1], %t; ret;`},
 		{name: "halves of one word shared out wrongly", threads: 32, kind: SharedRace, line: "ld.shared.u16 %r1, [%r2]",
 			body: toShared + `mov.u32 %r2, buf; mad.lo.u32 %r2, %t, 2, %r2; st.shared.u16 [%r2], %t; xor.b32 %r2, %r2, 2; ld.shared.u16 %r1, [%r2]; ret;`},
+		{name: "read by a lane after the others' barrier, and then written", threads: 32, kind: SharedRace, line: "@%p1 st.shared.u32 [%r1], %t",
+			body: toShared + reread + `setp.eq.u32 %p2, %t, 1; @%p2 ld.shared.u32 %r2, [%r1]; @%p1 st.shared.u32 [%r1], %t; ret;`},
+		{name: "a shuffle is no barrier", threads: 32, kind: SharedRace, line: "@%p1 st.shared.u32 [%r1], %t",
+			body: toShared + reread + `ld.shared.u32 %r2, [%r1]; shfl.sync.bfly.b32 %r3, %t, 1, 31, -1; @%p1 st.shared.u32 [%r1], %t; ret;`},
+		{name: "lanes that were not at the barrier", threads: 32, kind: SharedRace, line: "@%p2 ld.shared.u32 %r3, [%r1]",
+			body: toShared + `mov.u32 %r1, buf; setp.lt.u32 %p1, %t, 16; setp.eq.u32 %p2, %t, 3; setp.eq.u32 %p3, %t, 20; @%p3 st.shared.u32 [%r1], %t;
+				@!%p1 bra rest; bar.warp.sync 0xffff; rest: @%p2 ld.shared.u32 %r3, [%r1]; ret;`},
+		{name: "a lane that met one reader of two", threads: 32, kind: SharedRace, line: "@%p4 st.shared.u32 [%r1], %t",
+			body: toShared + strings.ReplaceAll(meetings, "WRITER", "5")},
 		{name: "two blocks write one word", threads: 32, blocks: 4, kind: GlobalRace, line: "st.global.u32 [%a], %t",
 			body: `st.global.u32 [%a], %t; ret;`},
 		{name: "a block reads what another writes", threads: 1, blocks: 2, in: count(4), kind: GlobalRace, // at the read or at the write, whichever comes second
@@ -225,6 +234,15 @@ func faults() []program {
 			body: `list: .branchtargets a, b; brx.idx %t, list; a: ret; b: ret;`},
 	}
 }
+
+// reread is a word at %r1 that lane 0 (%p1) writes and all lanes of a warp read, with barriers of the warp after each.
+const reread = `mov.u32 %r1, buf; setp.eq.u32 %p1, %t, 0; @%p1 st.shared.u32 [%r1], %t; bar.warp.sync -1; ld.shared.u32 %r2, [%r1]; bar.warp.sync -1; `
+
+// meetings is a word that lane 3 reads before it meets lanes 0 to 15, lane 20 reads before it meets lane 4, and then a lane writes.
+const meetings = `mov.u32 %r1, buf; setp.eq.u32 %p4, %t, 0; @%p4 st.shared.u32 [%r1], %t; bar.warp.sync -1;
+	setp.eq.u32 %p1, %t, 3; @%p1 ld.shared.u32 %r2, [%r1]; setp.ge.u32 %p1, %t, 16; @%p1 bra high; bar.warp.sync 0xffff;
+	high: setp.eq.u32 %p2, %t, 20; @%p2 ld.shared.u32 %r2, [%r1]; setp.eq.u32 %p3, %t, 4; or.pred %p3, %p2, %p3; @!%p3 bra low; bar.warp.sync 0x100010;
+	low: setp.eq.u32 %p4, %t, WRITER; @%p4 st.shared.u32 [%r1], %t; bar.warp.sync -1; ld.shared.u32 %r3, [%r1]; st.global.u32 [%a], %r3; ret;`
 
 // lastBlock is the usual way to let the last block of a grid use what the others wrote: in[0] counts, in[1+block] is theirs.
 const lastBlock = `mov.u32 %r1, %ctaid.x; mad.wide.u32 %l1, %r1, 4, %i; add.u32 %r2, %r1, 100; st.global.u32 [%l1+4], %r2; membar.gl;
@@ -269,6 +287,14 @@ func programs() []program {
 		{name: "exchange within a warp", threads: 32, want: func(i int) uint32 { return uint32(i ^ 1) },
 			body: toShared + `st.shared.u32 [%s], %t; bar.warp.sync -1; xor.b32 %s, %s, 4; ld.shared.u32 %r3, [%s]; bar.warp.sync -1;
 				st.shared.u32 [%s], %r3; st.global.u32 [%a], %r3; ret;`},
+		{name: "what was read before the barrier is read again, and written", threads: 32, want: fixed(7),
+			body: toShared + reread + `mov.u32 %r2, 7; @%p1 ld.shared.u32 %r3, [%r1]; @%p1 st.shared.u32 [%r1], %r2; bar.warp.sync -1;
+				ld.shared.u32 %r3, [%r1]; st.global.u32 [%a], %r3; ret;`},
+		{name: "a lane that met both readers", threads: 32, want: fixed(4), body: toShared + strings.ReplaceAll(meetings, "WRITER", "4")},
+		{name: "barriers that lead from lane to lane", threads: 32, want: func(i int) uint32 { return []uint32{0, 20}[into(i == 3)] },
+			body: toShared + `mov.u32 %r1, buf; mov.u32 %r3, 0; setp.eq.u32 %p3, %t, 20; @%p3 st.shared.u32 [%r1], %t; setp.lt.u32 %p1, %t, 10;
+				@%p1 bra low; bar.warp.sync 0xfffffc00; low: setp.eq.u32 %p2, %t, 15; or.pred %p1, %p1, %p2; @!%p1 bra end; bar.warp.sync 0x83ff;
+				setp.eq.u32 %p2, %t, 3; @%p2 ld.shared.u32 %r3, [%r1]; end: st.global.u32 [%a], %r3; ret;`},
 		{name: "halves of words", threads: 64, want: func(i int) uint32 { return uint32(i) },
 			body: toShared + `mov.u32 %r1, buf; mad.lo.u32 %r1, %t, 2, %r1; cvt.u16.u32 %h1, %t; st.shared.u16 [%r1], %h1;
 				ld.shared.s16 %r2, [%r1]; st.shared.u16 [%r1], %r2; st.global.u32 [%a], %r2; ret;`},

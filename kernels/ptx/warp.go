@@ -68,7 +68,11 @@ type warp struct {
 	race    racePlace
 	local   []byte
 	async   asyncQueue
-	syncs   uint32 // bar.warp.sync passed
+
+	// Which accesses of shared memory bar.warp.sync has ordered. The clock counts them; before the time allKnown everything is
+	// ordered with all that follows, and before knowledge[l][a], what lane a did with what lane l does.
+	clock, allKnown uint32
+	knowledge       *[32][32]uint32 // nil until lanes meet that are not all
 }
 
 // quantum is how many instructions a warp executes before the others of its block get a turn, so that a thread which spins

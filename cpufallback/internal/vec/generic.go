@@ -20,6 +20,7 @@ func generic() *Kernels {
 		Unzip:           unzip, Zip: zip,
 		Uniforms: uniforms, UniformRows: uniformRows, Dequantize: dequantize,
 		Adam: adam, Adamax: adamax,
+		Raise: raise, Shares: shares,
 		Affine: affine, AffineReLU: affineReLU, Mask: mask, AffineAbout: affineAbout,
 		Sigmoid: sigmoid, Tanh: tanh, LogLogistic: logLogistic,
 		Deviations: deviations, SumsAbout: sumsAbout, Logit: logit,
@@ -267,6 +268,19 @@ func adamax(g, p, m, v []float32, c *AdamConsts) {
 		m[i] = c.Beta1*m[i] + c.Rest1*gi
 		v[i] = max(c.Beta2*v[i], abs(gi))
 		p[i] -= m[i] * c.Step / (v[i] + c.Eps)
+	}
+}
+
+func raise(a float32, x, top []float32) {
+	for i, v := range x {
+		top[i] = max(top[i], a*v)
+	}
+}
+
+func shares(a float32, x, top, y, sum []float32) {
+	for i, v := range x {
+		y[i] = float32(math.Exp(float64(a*v - top[i])))
+		sum[i] += y[i]
 	}
 }
 

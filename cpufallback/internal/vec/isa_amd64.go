@@ -38,6 +38,7 @@ func assembly(isa string) *Kernels {
 			Adamax: func(g, p, m, v []float32, c *AdamConsts) {
 				adamaxAVX512(g, p, m, v, c.Clip, c.Beta1, c.Rest1, c.Beta2, c.Rest2, c.Step, c.Fix2, c.Eps)
 			},
+			Raise: raiseAVX512, Shares: sharesAVX512,
 			Affine: affineAVX512, AffineReLU: affineReLUAVX512, Mask: maskAVX512, AffineAbout: affineAboutAVX512,
 			Sigmoid: sigmoidAVX512, Tanh: tanhAVX512, LogLogistic: logLogisticAVX512,
 			Deviations: deviationsAVX512, SumsAbout: sumsAboutAVX512, Logit: logitAVX512,
@@ -59,6 +60,7 @@ func assembly(isa string) *Kernels {
 			Adamax: func(g, p, m, v []float32, c *AdamConsts) {
 				adamaxAVX2(g, p, m, v, c.Clip, c.Beta1, c.Rest1, c.Beta2, c.Rest2, c.Step, c.Fix2, c.Eps)
 			},
+			Raise: raiseAVX2, Shares: sharesAVX2,
 			Affine: affineAVX2, AffineReLU: affineReLUAVX2, Mask: maskAVX2, AffineAbout: affineAboutAVX2,
 			Sigmoid: sigmoidAVX2, Tanh: tanhAVX2, LogLogistic: logLogisticAVX2,
 			Deviations: deviationsAVX2, SumsAbout: sumsAboutAVX2, Logit: logitAVX2,

@@ -69,6 +69,10 @@ type Kernels struct {
 	//	Adamax: v = max(Beta2*v, |g'|);        p -= m*Step / (v + Eps)
 	Adam, Adamax func(g, p, m, v []float32, c *AdamConsts)
 
+	// Raise and Shares are the passes of a softmax over rows, column by column.
+	Raise  func(a float32, x, top []float32)         // top[i] = max(top[i], a*x[i])
+	Shares func(a float32, x, top, y, sum []float32) // y[i] = exp(a*x[i]-top[i]), sum[i] += y[i]
+
 	Affine      func(a, b float32, x, y []float32)             // y[i] = a*x[i] + b
 	AffineReLU  func(a, b float32, x, y []float32)             // y[i] = max(0, a*x[i] + b)
 	Mask        func(y, dy []float32)                          // dy[i] = 0 where not y[i] > 0

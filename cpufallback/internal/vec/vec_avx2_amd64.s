@@ -4443,3 +4443,159 @@ loopTest:
 loopDone:
 	VZEROUPPER
 	RET
+
+// func raiseAVX2(a float32, x []float32, top []float32)
+// Requires: AVX
+TEXT ·raiseAVX2(SB), NOSPLIT, $0-56
+	MOVQ         x_base+8(FP), AX
+	MOVQ         top_base+32(FP), CX
+	MOVQ         x_len+16(FP), DX
+	VBROADCASTSS a+0(FP), Y0
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	SUBQ         $0x10, SI
+	JMP          loopUnrolledTest
+
+loopUnrolled:
+	VMOVUPS (AX)(BX*4), Y1
+	VMOVUPS (CX)(BX*4), Y2
+	VMULPS  Y0, Y1, Y1
+	VMAXPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(BX*4)
+	VMOVUPS 32(AX)(BX*4), Y1
+	VMOVUPS 32(CX)(BX*4), Y2
+	VMULPS  Y0, Y1, Y1
+	VMAXPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(CX)(BX*4)
+	ADDQ    $0x10, BX
+
+loopUnrolledTest:
+	CMPQ BX, SI
+	JLE  loopUnrolled
+	MOVQ DX, SI
+	SUBQ $0x08, SI
+	JMP  loopTest
+
+loop:
+	VMOVUPS (AX)(BX*4), Y1
+	VMOVUPS (CX)(BX*4), Y2
+	VMULPS  Y0, Y1, Y1
+	VMAXPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(BX*4)
+	ADDQ    $0x08, BX
+
+loopTest:
+	CMPQ       BX, SI
+	JLE        loop
+	SUBQ       BX, DX
+	JZ         loopDone
+	LEAQ       edge<>+0(SB), SI
+	NEGQ       DX
+	VMOVDQU    32(SI)(DX*4), Y1
+	VMASKMOVPS (AX)(BX*4), Y1, Y2
+	VMASKMOVPS (CX)(BX*4), Y1, Y3
+	VMULPS     Y0, Y2, Y2
+	VMAXPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y1, (CX)(BX*4)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func sharesAVX2(a float32, x []float32, top []float32, y []float32, sum []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sharesAVX2(SB), NOSPLIT, $0-104
+	MOVQ         x_base+8(FP), AX
+	MOVQ         top_base+32(FP), CX
+	MOVQ         y_base+56(FP), DX
+	MOVQ         sum_base+80(FP), BX
+	MOVQ         x_len+16(FP), SI
+	VBROADCASTSS a+0(FP), Y0
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x08, R8
+	JMP          loopTest
+
+loop:
+	VMOVUPS      (AX)(DI*4), Y1
+	VMOVUPS      (CX)(DI*4), Y2
+	VFMSUB213PS  Y2, Y0, Y1
+	VMOVUPS      expLow<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      expHigh<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       log2e<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y1
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y1
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y1, Y3
+	VFMADD213PS  exp5<>+0(SB), Y1, Y3
+	VFMADD213PS  exp4<>+0(SB), Y1, Y3
+	VFMADD213PS  exp3<>+0(SB), Y1, Y3
+	VFMADD213PS  exp2<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       bias<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       bias<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VADDPS       one<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      (BX)(DI*4), Y1
+	VMOVUPS      Y3, (DX)(DI*4)
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      Y1, (BX)(DI*4)
+	ADDQ         $0x08, DI
+
+loopTest:
+	CMPQ         DI, R8
+	JLE          loop
+	SUBQ         DI, SI
+	JZ           loopDone
+	LEAQ         edge<>+0(SB), R8
+	NEGQ         SI
+	VMOVDQU      32(R8)(SI*4), Y1
+	VMASKMOVPS   (AX)(DI*4), Y1, Y2
+	VMASKMOVPS   (CX)(DI*4), Y1, Y3
+	VFMSUB213PS  Y3, Y0, Y2
+	VMOVUPS      expLow<>+0(SB), Y0
+	VMAXPS       Y2, Y0, Y0
+	VMOVUPS      expHigh<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMULPS       log2e<>+0(SB), Y0, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y0
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y0, Y3
+	VFMADD213PS  exp5<>+0(SB), Y0, Y3
+	VFMADD213PS  exp4<>+0(SB), Y0, Y3
+	VFMADD213PS  exp3<>+0(SB), Y0, Y3
+	VFMADD213PS  exp2<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y4
+	VFMADD213PS  Y0, Y4, Y3
+	VCVTPS2DQ    Y2, Y0
+	VPSRAD       $0x01, Y0, Y2
+	VPSUBD       Y2, Y0, Y0
+	VPADDD       bias<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       bias<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VADDPS       one<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMASKMOVPS   (BX)(DI*4), Y1, Y0
+	VMASKMOVPS   Y3, Y1, (DX)(DI*4)
+	VADDPS       Y3, Y0, Y0
+	VMASKMOVPS   Y0, Y1, (BX)(DI*4)
+
+loopDone:
+	VZEROUPPER
+	RET

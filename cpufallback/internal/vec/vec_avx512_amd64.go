@@ -193,3 +193,13 @@ func sigmoidAVX512(x []float32, a float32, b float32)
 //
 //go:noescape
 func tanhAVX512(x []float32, y []float32, a float32, b float32)
+
+// raiseAVX512: top[i] = max(top[i], a*x[i]).
+//
+//go:noescape
+func raiseAVX512(a float32, x []float32, top []float32)
+
+// sharesAVX512: y[i] = exp(a*x[i]-top[i]), sum[i] += y[i].
+//
+//go:noescape
+func sharesAVX512(a float32, x []float32, top []float32, y []float32, sum []float32)

@@ -4864,3 +4864,153 @@ loopTest:
 loopDone:
 	VZEROUPPER
 	RET
+
+// func raiseAVX512(a float32, x []float32, top []float32)
+// Requires: AVX, AVX512F
+TEXT ·raiseAVX512(SB), NOSPLIT, $0-56
+	MOVQ         x_base+8(FP), AX
+	MOVQ         top_base+32(FP), DX
+	MOVQ         x_len+16(FP), CX
+	VBROADCASTSS a+0(FP), Z0
+	XORQ         BX, BX
+	MOVQ         CX, SI
+	SUBQ         $0x20, SI
+	JMP          loopUnrolledTest
+
+loopUnrolled:
+	VMOVUPS (AX)(BX*4), Z1
+	VMOVUPS (DX)(BX*4), Z2
+	VMULPS  Z0, Z1, Z1
+	VMAXPS  Z1, Z2, Z2
+	VMOVUPS Z2, (DX)(BX*4)
+	VMOVUPS 64(AX)(BX*4), Z1
+	VMOVUPS 64(DX)(BX*4), Z2
+	VMULPS  Z0, Z1, Z1
+	VMAXPS  Z1, Z2, Z2
+	VMOVUPS Z2, 64(DX)(BX*4)
+	ADDQ    $0x20, BX
+
+loopUnrolledTest:
+	CMPQ BX, SI
+	JLE  loopUnrolled
+	MOVQ CX, SI
+	SUBQ $0x10, SI
+	JMP  loopTest
+
+loop:
+	VMOVUPS (AX)(BX*4), Z1
+	VMOVUPS (DX)(BX*4), Z2
+	VMULPS  Z0, Z1, Z1
+	VMAXPS  Z1, Z2, Z2
+	VMOVUPS Z2, (DX)(BX*4)
+	ADDQ    $0x10, BX
+
+loopTest:
+	CMPQ      BX, SI
+	JLE       loop
+	SUBQ      BX, CX
+	JZ        loopDone
+	MOVL      $0x00000001, SI
+	SHLL      CL, SI
+	DECL      SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (AX)(BX*4), K1, Z1
+	VMOVUPS.Z (DX)(BX*4), K1, Z2
+	VMULPS    Z0, Z1, Z1
+	VMAXPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (DX)(BX*4)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func sharesAVX512(a float32, x []float32, top []float32, y []float32, sum []float32)
+// Requires: AVX, AVX512F
+TEXT ·sharesAVX512(SB), NOSPLIT, $0-104
+	MOVQ         x_base+8(FP), AX
+	MOVQ         top_base+32(FP), DX
+	MOVQ         y_base+56(FP), BX
+	MOVQ         sum_base+80(FP), SI
+	MOVQ         x_len+16(FP), CX
+	VBROADCASTSS a+0(FP), Z0
+	VMOVUPS      expLow<>+0(SB), Z1
+	VMOVUPS      expHigh<>+0(SB), Z2
+	VMOVUPS      one<>+0(SB), Z3
+	VMOVUPS      log2e<>+0(SB), Z4
+	VMOVUPS      ln2High<>+0(SB), Z5
+	VMOVUPS      ln2Low<>+0(SB), Z6
+	VMOVUPS      exp7<>+0(SB), Z7
+	VMOVUPS      exp6<>+0(SB), Z8
+	VMOVUPS      exp5<>+0(SB), Z9
+	VMOVUPS      exp4<>+0(SB), Z10
+	VMOVUPS      exp3<>+0(SB), Z11
+	VMOVUPS      exp2<>+0(SB), Z12
+	XORQ         DI, DI
+	MOVQ         CX, R8
+	SUBQ         $0x10, R8
+	JMP          loopTest
+
+loop:
+	VMOVUPS      (AX)(DI*4), Z13
+	VMOVUPS      (DX)(DI*4), Z14
+	VFMSUB213PS  Z14, Z0, Z13
+	VMAXPS       Z13, Z1, Z13
+	VMINPS       Z13, Z2, Z13
+	VMULPS       Z4, Z13, Z14
+	VRNDSCALEPS  $0x08, Z14, Z14
+	VMOVAPS      Z13, Z13
+	VFNMADD231PS Z5, Z14, Z13
+	VFNMADD231PS Z6, Z14, Z13
+	VMOVUPS      Z7, Z15
+	VFMADD213PS  Z8, Z13, Z15
+	VFMADD213PS  Z9, Z13, Z15
+	VFMADD213PS  Z10, Z13, Z15
+	VFMADD213PS  Z11, Z13, Z15
+	VFMADD213PS  Z12, Z13, Z15
+	VMULPS       Z13, Z13, Z16
+	VFMADD213PS  Z13, Z16, Z15
+	VADDPS       Z3, Z15, Z15
+	VSCALEFPS    Z14, Z15, Z15
+	VMOVUPS      (SI)(DI*4), Z13
+	VMOVUPS      Z15, (BX)(DI*4)
+	VADDPS       Z15, Z13, Z13
+	VMOVUPS      Z13, (SI)(DI*4)
+	ADDQ         $0x10, DI
+
+loopTest:
+	CMPQ         DI, R8
+	JLE          loop
+	SUBQ         DI, CX
+	JZ           loopDone
+	MOVL         $0x00000001, R8
+	SHLL         CL, R8
+	DECL         R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (AX)(DI*4), K1, Z13
+	VMOVUPS.Z    (DX)(DI*4), K1, Z14
+	VFMSUB213PS  Z14, Z0, Z13
+	VMAXPS       Z13, Z1, Z0
+	VMINPS       Z0, Z2, Z0
+	VMULPS       Z4, Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VMOVAPS      Z0, Z0
+	VFNMADD231PS Z5, Z1, Z0
+	VFNMADD231PS Z6, Z1, Z0
+	VMOVUPS      Z7, Z2
+	VFMADD213PS  Z8, Z0, Z2
+	VFMADD213PS  Z9, Z0, Z2
+	VFMADD213PS  Z10, Z0, Z2
+	VFMADD213PS  Z11, Z0, Z2
+	VFMADD213PS  Z12, Z0, Z2
+	VMULPS       Z0, Z0, Z4
+	VFMADD213PS  Z0, Z4, Z2
+	VADDPS       Z3, Z2, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVUPS.Z    (SI)(DI*4), K1, Z0
+	VMOVUPS      Z2, K1, (BX)(DI*4)
+	VADDPS       Z2, Z0, Z0
+	VMOVUPS      Z0, K1, (SI)(DI*4)
+
+loopDone:
+	VZEROUPPER
+	RET

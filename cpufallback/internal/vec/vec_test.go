@@ -36,6 +36,8 @@ var loops = []struct {
 		return []float32{dlogs, db}
 	}},
 	{"Dequantize", 3, func(k *Kernels, a [][]float32) []float32 { k.Dequantize(a[0], a[1], a[2], 32); return nil }},
+	{"Raise", 2, func(k *Kernels, a [][]float32) []float32 { k.Raise(0.6, a[0], a[1]); return nil }},
+	{"Shares", 4, func(k *Kernels, a [][]float32) []float32 { k.Shares(0.6, a[0], a[1], a[2], a[3]); return nil }},
 	{"Affine", 2, func(k *Kernels, a [][]float32) []float32 { k.Affine(1.3, -0.7, a[0], a[1]); return nil }},
 	{"AffineReLU", 2, func(k *Kernels, a [][]float32) []float32 { k.AffineReLU(1.3, -0.7, a[0], a[1]); return nil }},
 	{"Mask", 2, func(k *Kernels, a [][]float32) []float32 { k.Mask(a[0], a[1]); return nil }},
@@ -358,6 +360,11 @@ func TestFunctionsAreAccurate(t *testing.T) {
 			k.LogLogistic(s, l)
 			return l
 		}, func(u float64) float64 { return logSigmoid(u) + logSigmoid(-u) }, 3},
+		{"exp", func(k *Kernels, s []float32) []float32 {
+			y, zero := make([]float32, len(s)), make([]float32, len(s))
+			k.Shares(1, s, zero, y, make([]float32, len(s)))
+			return y
+		}, math.Exp, 2},
 		{"sigmoid alone", func(k *Kernels, s []float32) []float32 {
 			x := append([]float32(nil), s...)
 			k.Sigmoid(x, 1, 0)

@@ -33,6 +33,10 @@ func TestReadLog(t *testing.T) {
 			t.Errorf("validation is %+v", val)
 		}
 	}
+	train, val, err := ReadLog(logOf(t, `{"step":5,"loss":1.5}`+"\n"+`{"step":10,"loss":1.25,"val_nats":-0.5,"val_n":300}`))
+	if err != nil || train.Unit != "nats" || val.Unit != "nats" || !slices.Equal(train.Values, []float64{1.5, 1.25}) || !slices.Equal(val.Values, []float64{-0.5}) {
+		t.Errorf("vectors are %+v, %+v, %v", train, val, err)
+	}
 	if train, val, err := ReadLog(logOf(t, "")); err != nil || train.Len() != 0 || val.Len() != 0 {
 		t.Errorf("an empty log is %+v, %+v, %v", train, val, err)
 	}

@@ -25,5 +25,6 @@ func main() {
 	m.shape()
 	m.noise()
 	m.images()
+	m.splines()
 	Generate()
 }

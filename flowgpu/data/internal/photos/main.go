@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"cuflow/flowgpu/data/internal/npy"
 	"cuflow/flowgpu/data/internal/raster"
+	"cuflow/flowgpu/internal/npy"
 )
 
 func main() {

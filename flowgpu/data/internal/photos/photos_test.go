@@ -12,8 +12,8 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"cuflow/flowgpu/data/internal/npy"
 	"cuflow/flowgpu/data/internal/raster"
+	"cuflow/flowgpu/internal/npy"
 )
 
 // node is a file or a folder to be written as a Qt resource.

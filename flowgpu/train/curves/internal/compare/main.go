@@ -43,7 +43,12 @@ func draw(out, title string, runs []string) error {
 		}
 		all = append(all, train, val)
 	}
-	p, err := curves.Plot(title, "training steps", "bits/dim", all)
+	for _, s := range all {
+		if s.Unit != all[0].Unit {
+			return fmt.Errorf("%s are %s, but %s are %s: images and vectors do not compare", all[0].Name, all[0].Unit, s.Name, s.Unit)
+		}
+	}
+	p, err := curves.Plot(title, "training steps", all[0].Unit, all)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,85 @@
+package flowgpu
+
+import (
+	"fmt"
+
+	"cuflow/device"
+)
+
+// InverseAutoregressive is Autoregressive the other way round: x_d = curve(z_d; net(z_0 .. z_{d-1})). What it generates is one pass, and
+// data goes dimension by dimension. Kingma et al., "Improving variational inference with inverse autoregressive flow", 2016.
+//
+// log|det dz/dx| = -sum log dx/dz
+//
+// Either direction, and the way back for gradients, costs the arithmetic of one pass: see Autoregressive.
+type InverseAutoregressive struct {
+	flow *Autoregressive // z to x
+	mark int             // of the stash
+}
+
+// NewInverseAutoregressive makes the layer for vectors of d dimensions; net must make curve.Params() values for each.
+func NewInverseAutoregressive(curve device.Curve, d int, net autoNet) *InverseAutoregressive {
+	return &InverseAutoregressive{flow: NewAutoregressive(curve, d, net)}
+}
+
+func (l *InverseAutoregressive) Forward(s *State) {
+	a := s.hidden()
+	l.mark = a.Mark()
+	l.flow.invert(s, a, s.LogDet)
+	if a == s.Scratch {
+		a.Release(l.mark)
+	}
+}
+
+func (l *InverseAutoregressive) Inverse(s *State) {
+	mark := s.Scratch.Mark()
+	f := l.flow
+	f.takeParams(s, s.Scratch)
+	f.net.Forward(s, s.Scratch, s.X(), f.params)
+	s.Curve(s.rows(), f.curve, f.params, s.X(), s.LogDet)
+	s.Scratch.Release(mark)
+}
+
+// Backward finds the gradient of x_d where those of z_d by itself and through all dimensions after it are known: from the last
+// dimension to the first. Where hidden activations were not kept they are computed again in one pass, since z is there.
+func (l *InverseAutoregressive) Backward(s *State) {
+	mark := s.Scratch.Mark()
+	f := l.flow
+	if !s.Keep {
+		f.takeParams(s, s.Scratch)
+		f.net.Forward(s, s.Scratch, s.X(), f.params)
+	}
+	z := s.Scratch.Take(f.d * s.N)
+	s.Copy(z, s.X())
+	f.net.backBegin(s)
+	q := f.curve.Params() * s.N
+	for d := f.d - 1; d >= 0; d-- {
+		if d < f.d-1 {
+			f.net.backStep(s, d+1, f.params, s.DX())
+		}
+		s.CurveInverseBackward(device.Rows{C: 1, N: s.N, P: 1}, f.curve, f.params.Slice(d*q, (d+1)*q),
+			s.X().Slice(d*s.N, (d+1)*s.N), s.DX().Slice(d*s.N, (d+1)*s.N), s.DLogDet)
+	}
+	f.net.backWeights(s, z, f.params)
+	s.Scratch.Release(mark)
+	if s.Keep {
+		s.Stash.Release(l.mark)
+	}
+}
+
+func (l *InverseAutoregressive) Params() []*Param { return l.flow.Params() }
+
+// iaf builds an inverse autoregressive flow: the layers of a maf the other way round, so that drawing samples is what costs one pass.
+func iaf(cfg Config, b *builder) {
+	b.level = 1
+	for i := range cfg.Steps {
+		name := fmt.Sprintf("layer%d", i+1)
+		if order := newOrder(cfg, b, i); order != nil {
+			b.add(name+".order", order)
+		}
+		flow := newMaskedFlow(cfg, b)
+		b.step(name, &InverseAutoregressive{flow: flow})
+		b.norm(cfg, name)
+	}
+	b.lastPrior(cfg)
+}
