@@ -20,11 +20,12 @@ const (
 	Compute80 Target = "80" // sm_80 and all that followed
 )
 
-// Module is the PTX text of a family for a target.
+// Module is the PTX text of a family for a target. Where that of Compute80 would be the same code, it is Compute70's.
 func Module(family string, t Target) (string, error) {
-	b, err := files.ReadFile(family + "_" + string(t) + ".ptx")
-	if err != nil {
-		return "", fmt.Errorf("kernels: no PTX of %s for compute_%s", family, t)
+	for _, t := range []Target{t, Compute70} {
+		if b, err := files.ReadFile(family + "_" + string(t) + ".ptx"); err == nil {
+			return string(b), nil
+		}
 	}
-	return string(b), nil
+	return "", fmt.Errorf("kernels: no PTX of %s for compute_%s", family, t)
 }

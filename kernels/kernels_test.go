@@ -93,11 +93,15 @@ func TestSourceIsCompiled(t *testing.T) {
 				t.Error(err)
 				continue
 			}
+			of := target
+			if _, err := os.Stat(family + "_" + string(target) + ".ptx"); err != nil {
+				of = kernels.Compute70
+			}
 			for _, want := range []string{
 				fmt.Sprintf("// Written by scripts/kernels from %s.", cu),
 				fmt.Sprintf("// source sha256 %x\n", h.Sum(nil)),
-				fmt.Sprintf("// compiler NVRTC 12.1.105 compute_%s\n", target),
-				fmt.Sprintf(".target sm_%s\n", target),
+				fmt.Sprintf("// compiler NVRTC 12.1.105 compute_%s\n", of),
+				fmt.Sprintf(".target sm_%s\n", of),
 			} {
 				if !strings.Contains(text, want) {
 					t.Errorf("%s has no %q: run scripts/kernels", cu, want)
@@ -123,8 +127,13 @@ func TestTable(t *testing.T) {
 			families[k.Family] = true
 		}
 		files, err := filepath.Glob("*_" + string(target) + ".ptx")
-		if err != nil || len(files) != len(families) {
-			t.Errorf("%d families in the table, %d files: %v", len(families), len(files), err)
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, f := range files {
+			if family := strings.TrimSuffix(f, "_"+string(target)+".ptx"); !families[family] {
+				t.Errorf("%s is of no family in the table", f)
+			}
 		}
 		for family := range families {
 			text, err := kernels.Module(family, target)

@@ -86,6 +86,11 @@ def compile_ptx(cu, target):
     )
 
 
+def body(ptx):
+    """PTX without what names its target."""
+    return ptx.split(".target sm_", 1)[1].split("\n", 1)[1]
+
+
 def assemble(path, chip):
     """What ptxas says about each kernel: {name: (registers, static shared memory, stack, spilled bytes)}."""
     command = [NV / "cuda_nvcc/bin/ptxas", "-v", "-arch", chip, path, "-o", "/dev/null"]
@@ -126,21 +131,27 @@ def main():
         sys.exit(f"scripts/kernels: no source kernels/{unknown[0]}.cu; there are {' '.join(cu.stem for cu in sources)}")
     if args.families:
         sources = [cu for cu in sources if cu.stem in args.families]
-    faults, jobs = [], []
+    faults, jobs, known = [], [], set()
     for cu in sources:
-        for target in ONLY.get(cu.stem, TARGETS):
+        texts = {t: compile_ptx(cu, t) for t in ONLY.get(cu.stem, TARGETS)}
+        alike = len({body(ptx) for ptx in texts.values()}) < len(texts)
+        if alike:  # the first target's serves all
+            texts = dict(list(texts.items())[:1])
+        for target, ptx in texts.items():
             path = KERNELS / f"{cu.stem}_{target}.ptx"
-            ptx = compile_ptx(cu, target)
+            known.add(path.name)
             if not args.check:
                 path.write_text(ptx)
             elif not path.exists() or path.read_text() != ptx:
                 faults.append(f"{path.name} is not what {cu.name} compiles to: run scripts/kernels")
                 continue
             threads = dict(re.findall(r"\.entry (\w+)\([^)]*\)\s*\.maxntid (\d+)", ptx))
-            jobs += [(cu, path, chip, threads) for chip in TARGETS[target]]
+            jobs += [(cu, path, chip, threads) for chip in (CHIPS if alike else TARGETS[target])]
+        for path in KERNELS.glob(f"{cu.stem}_[0-9]*.ptx"):
+            if path.name not in known and not args.check:
+                path.unlink()
     if not args.families:
-        known = {f"{cu.stem}_{t}.ptx" for cu in sources for t in ONLY.get(cu.stem, TARGETS)}
-        faults += [f"{p.name} has no source" for p in sorted(KERNELS.glob("*.ptx")) if p.name not in known]
+        faults += [f"{p.name} has no source of its own" for p in sorted(KERNELS.glob("*.ptx")) if p.name not in known]
 
     table = {}  # (family, kernel) -> {chip: (registers, shared, spilled, occupancy)}
     with concurrent.futures.ThreadPoolExecutor() as pool:
