@@ -27,3 +27,18 @@ func Plan(cfg Config, step StepConfig, modes ...Mode) (budgets []Budget, err err
 	}
 	return budgets, nil
 }
+
+// PlanEvaluator tells what an Evaluator of batches of a size would hold beside the model, in bytes.
+func PlanEvaluator(cfg Config, batch int) (int64, error) {
+	m, err := New(&device.Tally{}, cfg)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	e, err := NewEvaluator(m, batch)
+	if err != nil {
+		return 0, err
+	}
+	defer e.Close()
+	return e.w.Bytes(), nil
+}

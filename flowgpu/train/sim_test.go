@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"cuflow/device"
+	"cuflow/flowgpu"
 )
 
 // small is a model of each architecture that the interpreter can train for 20 steps in seconds.
@@ -143,6 +147,35 @@ func TestStopOnTheInterpreter(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantSameRun(t, dir, want)
+	}
+}
+
+// TestTooLittleMemory: what does not fit is said before anything is allocated, with what would.
+func TestTooLittleMemory(t *testing.T) {
+	c := small(t, "glow-digits")
+	c.Batch, c.Memory, c.Model.Hidden, c.Model.Steps = 64, flowgpu.Stash, 32, 4
+	need, err := c.need(c.Batch, modes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if need[0] <= need[1] || need[1] <= need[2] {
+		t.Fatalf("stash, recompute and reversible take %v bytes", need)
+	}
+	for memory, want := range map[int64][]string{
+		need[0] - 1: {"batches of 64 in mode stash take", "--memory recompute takes", "--memory reversible takes", "--batch 32 takes"},
+		need[2] - 1: {"--batch "},
+		1 << 12:     {"take a smaller model than glow-digits"},
+	} {
+		env := quiet()
+		env.Open = func(device.Choice) (device.Backend, error) {
+			return device.NewGPU(device.NewSim(device.SimConfig{Memory: memory}), "fp32")
+		}
+		dir := filepath.Join(t.TempDir(), "run")
+		_, err := Start(context.Background(), c, dir, env)
+		wantError(t, err, false, append(want, "sim has")...)
+		if _, err := os.Stat(dir); err == nil {
+			t.Error("a run's folder is there")
+		}
 	}
 }
 

@@ -67,6 +67,9 @@ func (r *run) begin(ctx context.Context, env Env) error {
 	}
 	defer be.Close()
 	r.cfg.Device = be.Name()
+	if err := r.cfg.fits(be); err != nil {
+		return err
+	}
 	m, err := flowgpu.New(be, r.cfg.Model)
 	if err != nil {
 		return err
@@ -169,6 +172,9 @@ func (r *run) resume(ctx context.Context, s *saved, env Env) error {
 	}
 	defer be.Close()
 	r.cfg.Device = be.Name()
+	if err := r.cfg.fits(be); err != nil {
+		return err
+	}
 	m, err := flowgpu.NewFromCheckpoint(be, s.c)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)
