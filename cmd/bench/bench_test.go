@@ -288,6 +288,16 @@ func TestOpsCommand(t *testing.T) {
 	}
 }
 
+func TestStepOfATable(t *testing.T) {
+	list := objects(t, must(t, "step", "--preset", "realnvp-tab", "--batch", "4", "--columns", "5", "--device", "cpu", "--seconds", "0", "--json"))
+	if len(list) != 1 || list[0]["preset"] != "realnvp-tab" || field(t, list[0], "ms") <= 0 {
+		t.Errorf("%v", list)
+	}
+	if status, _, stderr := bench("step", "--preset", "realnvp-tab", "--columns", "0"); status == 0 || !strings.Contains(stderr, "--columns is 0") {
+		t.Errorf("no columns: exit %d, %s", status, stderr)
+	}
+}
+
 func TestTrafficCommand(t *testing.T) {
 	list := objects(t, must(t, "traffic", "--device", "cpu", "--mib", "1", "--seconds", "0", "--json"))
 	if len(list) < 20 || list[0]["op"] != "copy" || field(t, list[0], "share_of_copy") != 1 {
