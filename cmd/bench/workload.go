@@ -26,7 +26,7 @@ type workloadFlags struct {
 
 func (f *workloadFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.preset, "preset", "glow-mnist", "`name` of a model and how it is trained; \"train presets\" lists them")
-	c.Flags().IntVar(&f.batch, "batch", 0, "images per step (default: the preset's)")
+	c.Flags().IntVar(&f.batch, "batch", 0, "samples per step (default: the preset's)")
 	c.Flags().IntVar(&f.columns, "columns", 63, "of random numbers, for presets that take tables of any width")
 }
 
