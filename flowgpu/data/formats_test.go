@@ -18,12 +18,18 @@ func openSets(t *testing.T, name string, o OpenOptions) (train, test *Set) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []Source{a, b} {
-		if err := s.(*Set).Check(); err != nil {
+	var sets [2]*Set
+	for i, s := range []Source{a, b} {
+		set, ok := held(s)
+		if !ok {
+			t.Fatalf("%s is a %T, which no set can hold", s.Info().Name, s)
+		}
+		if err := set.Check(); err != nil {
 			t.Error(err)
 		}
+		sets[i] = set
 	}
-	return a.(*Set), b.(*Set)
+	return sets[0], sets[1]
 }
 
 func TestOpenOptions(t *testing.T) {
@@ -66,7 +72,7 @@ func TestOpenWithFits(t *testing.T) {
 	_, _, err = OpenWith("digits", OpenOptions{Height: 6})
 	wantError(t, err, "digits train: image 0 is of 8x8 pixels", "not 6x8", "crop, resize or pad")
 	_, _, err = OpenWith("digits", OpenOptions{Height: 1 << 14, Width: 1 << 14, Fit: "pad"})
-	wantError(t, err, "1497 images", "would not fit in memory")
+	wantError(t, err, "1497 images", "are too many values")
 
 	dir := t.TempDir()
 	write(t, dir, small())

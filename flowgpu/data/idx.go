@@ -3,6 +3,7 @@ package data
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/binary"
 	"errors"
@@ -25,12 +26,15 @@ const (
 // OpenIDX reads train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte from
 // a folder, each gzipped (.gz) or not; where both are there the plain file is read. Both labels files may be missing.
 func OpenIDX(dir string) (train, test *Set, err error) {
+	var testErr error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		test, testErr = openPart(dir, "t10k")
+	}()
 	train, err = openPart(dir, "train")
-	if err != nil {
-		return nil, nil, err
-	}
-	test, err = openPart(dir, "t10k")
-	if err != nil {
+	<-done
+	if err = cmp.Or(err, testErr); err != nil {
 		return nil, nil, err
 	}
 	if train.H != test.H || train.W != test.W {
@@ -66,10 +70,7 @@ func openPart(dir, part string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{C: 1, H: size[1], W: size[2], Levels: 256, N: size[0], Pixels: make([]uint16, len(pixels))}
-	for i, v := range pixels {
-		s.Pixels[i] = uint16(v)
-	}
+	s := &Set{C: 1, H: size[1], W: size[2], Levels: 256, N: size[0], Bytes: pixels}
 
 	labelPath, err := find(dir, part+"-labels-idx1-ubyte")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -156,6 +157,9 @@ func readIDX(path string, magic uint32) (size []int, values []byte, err error) {
 	}
 
 	var body bytes.Buffer
+	if info, err := f.Stat(); err == nil { // what is not packed needs no more than the file has
+		body.Grow(int(min(want, info.Size())) + bytes.MinRead)
+	}
 	got, err := io.Copy(&body, io.LimitReader(r, want+1)) // one more, to see that nothing follows and the gzip sum is right
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):

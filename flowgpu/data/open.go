@@ -18,8 +18,8 @@ func Open(name string) (train, test *Set, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	train, isSet := a.(*Set)
-	test, areSets := b.(*Set)
+	train, isSet := held(a)
+	test, areSets := held(b)
 	if !isSet || !areSets {
 		return nil, nil, fmt.Errorf("data %q: too large to be held in memory: open it with OpenWith", name)
 	}
@@ -42,8 +42,8 @@ func Open(name string) (train, test *Set, err error) {
 //	                        spread over 256. Of an animation or many pages the first is taken. Colour profiles and a
 //	                        camera's orientation (EXIF) are not applied.
 //
-// A folder of pictures that decode to less than 256 MB becomes two *Set; of a larger one each picture is read when it is
-// wanted. Everything else becomes *Set.
+// A folder of pictures that decode to less than 256 MB is read into memory; of a larger one each picture is read when it is
+// wanted. Everything else is held in memory as it is stored, and padded or cropped when it is wanted.
 func OpenWith(name string, o OpenOptions) (train, test Source, err error) {
 	return openWith(name, o, streamFrom)
 }
@@ -98,19 +98,21 @@ func fitted(o OpenOptions) func(train, test *Set, err error) (Source, Source, er
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, s := range []**Set{&train, &test} {
-			if err := (*s).Check(); err != nil {
+		var fit [2]Source
+		for i, s := range []*Set{train, test} {
+			if err := s.Check(); err != nil {
 				return nil, nil, err
 			}
-			if *s, err = (*s).fitted(o); err != nil {
+			if fit[i], err = s.fitted(o); err != nil {
 				return nil, nil, err
 			}
 		}
-		if train.C != test.C || train.H != test.H || train.W != test.W {
+		a, b := fit[0].Info(), fit[1].Info()
+		if a.C != b.C || a.H != b.H || a.W != b.W {
 			return nil, nil, fmt.Errorf("data set %s has images of %dx%dx%d (channels, height, width), but %s of %dx%dx%d: they must agree",
-				train.Name, train.C, train.H, train.W, test.Name, test.C, test.H, test.W)
+				a.Name, a.C, a.H, a.W, b.Name, b.C, b.H, b.W)
 		}
-		return train, test, nil
+		return fit[0], fit[1], nil
 	}
 }
 

@@ -18,6 +18,7 @@ type Set struct {
 	Levels  int // 17 for the digits, 256 for 8-bit images
 	N       int
 	Pixels  []uint16 // [N][C][H][W]
+	Bytes   []uint8  // the same instead of Pixels, where that is how a file has them
 	Labels  []int32  // [N], each 0 .. Classes-1, or nil
 	Classes int      // 0 without labels
 }
@@ -42,17 +43,17 @@ func (s *Set) Check() error {
 		return fmt.Errorf("data set %s: no samples", s.Name)
 	case s.Levels < 2 || s.Levels > 1<<16:
 		return fmt.Errorf("data set %s: %d intensity levels: must be 2 to 65536", s.Name, s.Levels)
-	case len(s.Pixels) != s.N*s.D():
+	case len(s.Pixels)+len(s.Bytes) != s.N*s.D() || s.Pixels != nil && s.Bytes != nil:
 		return fmt.Errorf("data set %s: %d pixel values, but %d images of %dx%dx%d have %d",
-			s.Name, len(s.Pixels), s.N, s.C, s.H, s.W, s.N*s.D())
+			s.Name, len(s.Pixels)+len(s.Bytes), s.N, s.C, s.H, s.W, s.N*s.D())
 	case s.Labels != nil && len(s.Labels) != s.N:
 		return fmt.Errorf("data set %s: %d labels for %d images", s.Name, len(s.Labels), s.N)
 	case s.Labels == nil && s.Classes != 0:
 		return fmt.Errorf("data set %s: %d classes but no labels", s.Name, s.Classes)
 	}
-	if i := slices.IndexFunc(s.Pixels, func(v uint16) bool { return int(v) >= s.Levels }); i >= 0 {
+	if i, v, bad := s.tooBright(); bad {
 		return fmt.Errorf("data set %s: image %d has the intensity %d, but with %d levels the largest is %d: give the right number of levels or repair the file",
-			s.Name, i/s.D(), s.Pixels[i], s.Levels, s.Levels-1)
+			s.Name, i/s.D(), v, s.Levels, s.Levels-1)
 	}
 	if i := slices.IndexFunc(s.Labels, func(l int32) bool { return l < 0 || int(l) >= s.Classes }); i >= 0 {
 		return fmt.Errorf("data set %s: image %d has the label %d, but the %d classes are 0 to %d",
@@ -61,11 +62,42 @@ func (s *Set) Check() error {
 	return nil
 }
 
+// tooBright finds the first value that is no intensity.
+func (s *Set) tooBright() (i, v int, found bool) {
+	if s.Bytes != nil && s.Levels < 256 {
+		if i = slices.IndexFunc(s.Bytes, func(v uint8) bool { return int(v) >= s.Levels }); i >= 0 {
+			return i, int(s.Bytes[i]), true
+		}
+	}
+	if s.Pixels != nil && int(slices.Max(s.Pixels)) >= s.Levels {
+		i = slices.IndexFunc(s.Pixels, func(v uint16) bool { return int(v) >= s.Levels })
+		return i, int(s.Pixels[i]), true
+	}
+	return 0, 0, false
+}
+
+// pixels are those of a sample; the set's own, unless it has bytes.
+func (s *Set) pixels(sample int) []uint16 {
+	d := s.D()
+	if s.Bytes == nil {
+		return s.Pixels[sample*d:][:d]
+	}
+	pix := make([]uint16, d)
+	for i, v := range s.Bytes[sample*d:][:d] {
+		pix[i] = uint16(v)
+	}
+	return pix
+}
+
 // Head is the first n samples, or all of them where there are fewer.
 func (s *Set) Head(n int) *Set {
 	t := *s
 	t.N = min(n, s.N)
-	t.Pixels = s.Pixels[:t.N*s.D()]
+	if s.Bytes != nil {
+		t.Bytes = s.Bytes[:t.N*s.D()]
+	} else {
+		t.Pixels = s.Pixels[:t.N*s.D()]
+	}
 	if s.Labels != nil {
 		t.Labels = s.Labels[:t.N]
 	}
@@ -89,12 +121,13 @@ func (s *Set) Pad(h, w int) (*Set, error) {
 	}
 	t := *s
 	t.H, t.W = h, w
-	t.Pixels = make([]uint16, s.N*t.D())
+	t.Bytes, t.Pixels = nil, make([]uint16, s.N*t.D())
 	top, left := (h-s.H)/2, (w-s.W)/2
-	for i := range s.N * s.C { // image planes
-		for y := range s.H {
-			src := s.Pixels[(i*s.H+y)*s.W:][:s.W]
-			copy(t.Pixels[(i*h+top+y)*w+left:], src)
+	for i := range s.N {
+		pix := s.pixels(i)
+		for row := range s.C * s.H {
+			c, y := row/s.H, row%s.H
+			copy(t.Pixels[((i*s.C+c)*h+top+y)*w+left:], pix[row*s.W:][:s.W])
 		}
 	}
 	return &t, nil
@@ -124,12 +157,16 @@ func (s *Set) Fill(dst []float32, from, n int) error {
 
 // Load writes a sample as image i of a batch of n. It always succeeds.
 func (s *Set) Load(dst []float32, sample, i, n int) error {
-	put(dst, s.Pixels[sample*s.D():][:s.D()], s.C, i, n)
+	if d := s.D(); s.Bytes != nil {
+		put(dst, s.Bytes[sample*d:][:d], s.C, i, n)
+	} else {
+		put(dst, s.Pixels[sample*d:][:d], s.C, i, n)
+	}
 	return nil
 }
 
 // put writes an image, [C][H*W], as image i of a batch of n, [C][n][H*W].
-func put(dst []float32, pixels []uint16, channels, i, n int) {
+func put[T uint8 | uint16](dst []float32, pixels []T, channels, i, n int) {
 	p := len(pixels) / channels
 	for c := range channels {
 		row := dst[(c*n+i)*p:][:p]

@@ -24,7 +24,7 @@ func (s *Set) split(o OpenOptions) (train, test *Set, err error) {
 	t, v := *s, *s
 	train, test = &t, &v
 	for _, part := range []*Set{train, test} {
-		part.N, part.Pixels, part.Labels = 0, nil, nil
+		part.N, part.Pixels, part.Bytes, part.Labels = 0, nil, nil, nil
 	}
 	train.Name, test.Name = s.Name+" train", s.Name+" test"
 	for i := range s.N {
@@ -33,7 +33,7 @@ func (s *Set) split(o OpenOptions) (train, test *Set, err error) {
 			part = test
 		}
 		part.N++
-		part.Pixels = append(part.Pixels, s.image(i).Pix...)
+		part.Pixels = append(part.Pixels, s.pixels(i)...)
 		if s.Labels != nil {
 			part.Labels = append(part.Labels, s.Labels[i])
 		}
