@@ -10,6 +10,7 @@ func avx2() *Kernels {
 		fold: foldAVX2,
 		sums: sumsAVX2,
 		adds: addsAVX2,
+		turn: turnAVX2,
 		peak: peakAVX2,
 	}
 	k.tile[1][1] = tile1x1AVX2
@@ -124,6 +125,11 @@ func sumsAVX2(dst, src []float32, stride, n int)
 //
 //go:noescape
 func addsAVX2(dst, src []float32, stride, parts int)
+
+// turnAVX2 transposes n squares of a vector's width.
+//
+//go:noescape
+func turnAVX2(dst, src []float32, stride, n int)
 
 // peakAVX2 does n times 24 vectors of multiply-adds, in registers.
 //

@@ -7,53 +7,72 @@
 // func tile1x1AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile1x1AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), DX
-	SHLQ $0x02, DX
-	MOVQ (AX), CX
-	MOVQ CX, 296(AX)
-	MOVQ 96(AX), CX
-	MOVQ CX, 304(AX)
-	MOVQ 128(AX), CX
-	MOVQ CX, 312(AX)
-	MOVQ 160(AX), CX
-	MOVQ CX, 320(AX)
-	MOVQ 200(AX), CX
-	MOVQ CX, 336(AX)
-	MOVQ 280(AX), CX
-	MOVQ CX, 352(AX)
-	MOVQ 264(AX), BX
-	SHLQ $0x02, BX
-	ADDQ 240(AX), BX
-	MOVQ BX, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), DX
+	SHLQ       $0x02, DX
+	MOVQ       (AX), CX
+	MOVQ       CX, 360(AX)
+	MOVQ       96(AX), CX
+	MOVQ       CX, 368(AX)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 376(AX)
+	MOVQ       160(AX), CX
+	MOVQ       CX, 384(AX)
+	MOVQ       192(AX), CX
+	MOVQ       CX, 392(AX)
+	MOVQ       216(AX), CX
+	MOVQ       CX, 400(AX)
+	MOVQ       256(AX), CX
+	MOVQ       CX, 416(AX)
+	MOVQ       344(AX), CX
+	MOVQ       CX, 432(AX)
+	MOVQ       328(AX), BX
+	SHLQ       $0x02, BX
+	ADDQ       304(AX), BX
+	MOVQ       BX, 424(AX)
+	MOVQ       96(AX), CX
+	MOVQ       120(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       128(AX), BX
+	SHLQ       $0x02, BX
+	PREFETCHT0 (CX)
 
 block:
 	VXORPS     Y0, Y0, Y0
-	MOVQ       304(AX), CX
+	MOVQ       272(AX), CX
+	SHLQ       $0x02, CX
+	ADDQ       368(AX), CX
 	MOVQ       120(AX), BX
 	SHLQ       $0x02, BX
+	MOVQ       128(AX), BX
+	SHLQ       $0x02, BX
 	PREFETCHT0 (CX)
-	MOVQ       272(AX), SI
+	MOVQ       336(AX), SI
 	SHLQ       $0x02, SI
-	MOVQ       344(AX), BX
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	MOVQ       424(AX), BX
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), BX
 	XORQ       SI, SI
 
 fetch:
-	MOVQ 296(AX), CX
-	MOVQ CX, 288(AX)
+	MOVQ 360(AX), CX
+	MOVQ CX, 352(AX)
 	MOVQ 48(AX), CX
-	MOVQ CX, 328(AX)
+	MOVQ CX, 408(AX)
 	MOVQ 64(AX), DI
 
 segment:
-	MOVQ 288(AX), CX
-	MOVQ 56(AX), R8
+	MOVQ       352(AX), CX
+	MOVQ       40(AX), R8
+	SHLQ       $0x02, R8
+	ADDQ       R8, 352(AX)
+	ADDQ       CX, R8
+	PREFETCHT0 (R8)
+	MOVQ       56(AX), R8
 
 k:
 	VMOVUPS      (DI), Y1
@@ -65,13 +84,10 @@ k:
 	ADDQ         DX, CX
 	DECQ         R8
 	JNZ          k
-	MOVQ         40(AX), CX
-	SHLQ         $0x02, CX
-	ADDQ         CX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), CX
-	MOVQ         192(AX), BX
+	MOVQ         240(AX), CX
+	MOVQ         248(AX), BX
 	MOVQ         $0x00000008, SI
 	CMPQ         BX, SI
 	CMOVQLT      BX, SI
@@ -80,8 +96,8 @@ k:
 	VMOVUPS      32(BX)(SI*4), Y1
 	TESTQ        $0x00000001, CX
 	JZ           noD
-	MOVQ         312(AX), BX
-	MOVQ         152(AX), SI
+	MOVQ         384(AX), BX
+	MOVQ         184(AX), SI
 	SHLQ         $0x02, SI
 	VMASKMOVPS   (BX), Y1, Y2
 	VADDPS       Y2, Y0, Y0
@@ -90,7 +106,7 @@ k:
 noD:
 	TESTQ        $0x00000002, CX
 	JZ           noBias
-	MOVQ         320(AX), BX
+	MOVQ         392(AX), BX
 	VBROADCASTSS (BX), Y2
 	VADDPS       Y2, Y0, Y0
 
@@ -101,22 +117,31 @@ noBias:
 	VMAXPS Y0, Y2, Y0
 
 noReLU:
-	MOVQ       304(AX), BX
+	MOVQ       368(AX), BX
 	MOVQ       120(AX), SI
 	SHLQ       $0x02, SI
+	MOVQ       128(AX), DI
+	SHLQ       $0x02, DI
 	TESTQ      $0x00000008, CX
 	JZ         noMask
-	MOVQ       304(AX), CX
+	MOVQ       376(AX), DI
 	VXORPS     Y2, Y2, Y2
-	VMASKMOVPS (CX), Y1, Y3
+	VMASKMOVPS (DI), Y1, Y3
 	VCMPPS     $0x1e, Y2, Y3, Y3
 	VANDPS     Y3, Y0, Y0
-	ADDQ       SI, CX
+	ADDQ       SI, DI
 
 noMask:
-	CMPQ    192(AX), $0x08
+	TESTQ   $0x00000010, CX
+	JZ      noSums
+	MOVQ    400(AX), CX
+	VADDPS  (CX), Y0, Y2
+	VMOVUPS Y2, (CX)
+
+noSums:
+	CMPQ    248(AX), $0x08
 	JNE     partial
-	MOVQ    304(AX), CX
+	MOVQ    368(AX), CX
 	VMOVUPS Y0, (CX)
 	ADDQ    SI, CX
 	JMP     stored
@@ -126,19 +151,25 @@ partial:
 	ADDQ       SI, BX
 
 stored:
-	MOVQ 208(AX), CX
+	MOVQ 264(AX), CX
 	SHLQ $0x02, CX
-	ADDQ CX, 296(AX)
-	MOVQ 216(AX), CX
+	ADDQ CX, 360(AX)
+	MOVQ 272(AX), CX
 	SHLQ $0x02, CX
-	ADDQ CX, 304(AX)
-	MOVQ 224(AX), CX
+	ADDQ CX, 368(AX)
+	MOVQ 272(AX), CX
 	SHLQ $0x02, CX
-	ADDQ CX, 312(AX)
-	MOVQ 232(AX), CX
+	ADDQ CX, 376(AX)
+	MOVQ 280(AX), CX
 	SHLQ $0x02, CX
-	ADDQ CX, 320(AX)
-	DECQ 336(AX)
+	ADDQ CX, 384(AX)
+	MOVQ 288(AX), CX
+	SHLQ $0x02, CX
+	ADDQ CX, 392(AX)
+	MOVQ 296(AX), CX
+	SHLQ $0x02, CX
+	ADDQ CX, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -164,56 +195,77 @@ GLOBL windowAVX2<>(SB), RODATA|NOPTR, $64
 // func tile2x1AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile2x1AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), BX
-	SHLQ $0x02, BX
-	MOVQ (AX), DX
-	MOVQ DX, 296(AX)
-	MOVQ 96(AX), DX
-	MOVQ DX, 304(AX)
-	MOVQ 128(AX), DX
-	MOVQ DX, 312(AX)
-	MOVQ 160(AX), DX
-	MOVQ DX, 320(AX)
-	MOVQ 200(AX), DX
-	MOVQ DX, 336(AX)
-	MOVQ 280(AX), DX
-	MOVQ DX, 352(AX)
-	MOVQ 264(AX), SI
-	SHLQ $0x02, SI
-	ADDQ 240(AX), SI
-	MOVQ SI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       (AX), DX
+	MOVQ       DX, 360(AX)
+	MOVQ       96(AX), DX
+	MOVQ       DX, 368(AX)
+	MOVQ       136(AX), DX
+	MOVQ       DX, 376(AX)
+	MOVQ       160(AX), DX
+	MOVQ       DX, 384(AX)
+	MOVQ       192(AX), DX
+	MOVQ       DX, 392(AX)
+	MOVQ       216(AX), DX
+	MOVQ       DX, 400(AX)
+	MOVQ       256(AX), DX
+	MOVQ       DX, 416(AX)
+	MOVQ       344(AX), DX
+	MOVQ       DX, 432(AX)
+	MOVQ       328(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       304(AX), SI
+	MOVQ       SI, 424(AX)
+	MOVQ       96(AX), DX
+	MOVQ       120(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       128(AX), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (DX)
+	ADDQ       SI, DX
+	PREFETCHT0 (DX)
 
 block:
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	MOVQ       304(AX), DX
+	MOVQ       272(AX), DX
+	SHLQ       $0x02, DX
+	ADDQ       368(AX), DX
 	MOVQ       120(AX), SI
 	SHLQ       $0x02, SI
+	MOVQ       128(AX), DI
+	SHLQ       $0x02, DI
 	PREFETCHT0 (DX)
 	ADDQ       SI, DX
 	PREFETCHT0 (DX)
-	MOVQ       272(AX), DI
+	MOVQ       336(AX), DI
 	SHLQ       $0x02, DI
-	MOVQ       344(AX), SI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	MOVQ       424(AX), SI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), SI
 	XORQ       DI, DI
 
 fetch:
-	MOVQ 296(AX), DX
-	MOVQ DX, 288(AX)
+	MOVQ 360(AX), DX
+	MOVQ DX, 352(AX)
 	MOVQ 48(AX), DX
-	MOVQ DX, 328(AX)
+	MOVQ DX, 408(AX)
 	MOVQ 64(AX), R8
 
 segment:
-	MOVQ 288(AX), DX
-	MOVQ 56(AX), R9
+	MOVQ       352(AX), DX
+	MOVQ       40(AX), R9
+	SHLQ       $0x02, R9
+	ADDQ       R9, 352(AX)
+	ADDQ       DX, R9
+	PREFETCHT0 (R9)
+	MOVQ       56(AX), R9
 
 k:
 	VMOVUPS      (R8), Y2
@@ -227,13 +279,10 @@ k:
 	ADDQ         BX, DX
 	DECQ         R9
 	JNZ          k
-	MOVQ         40(AX), DX
-	SHLQ         $0x02, DX
-	ADDQ         DX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), DX
-	MOVQ         192(AX), SI
+	MOVQ         240(AX), DX
+	MOVQ         248(AX), SI
 	MOVQ         $0x00000008, DI
 	CMPQ         SI, DI
 	CMOVQLT      SI, DI
@@ -242,8 +291,8 @@ k:
 	VMOVUPS      32(SI)(DI*4), Y2
 	TESTQ        $0x00000001, DX
 	JZ           noD
-	MOVQ         312(AX), SI
-	MOVQ         152(AX), DI
+	MOVQ         384(AX), SI
+	MOVQ         184(AX), DI
 	SHLQ         $0x02, DI
 	VMASKMOVPS   (SI), Y2, Y3
 	VADDPS       Y3, Y0, Y0
@@ -255,7 +304,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DX
 	JZ           noBias
-	MOVQ         320(AX), SI
+	MOVQ         392(AX), SI
 	VBROADCASTSS (SI), Y3
 	VADDPS       Y3, Y0, Y0
 	VBROADCASTSS 4(SI), Y3
@@ -269,26 +318,37 @@ noBias:
 	VMAXPS Y1, Y3, Y1
 
 noReLU:
-	MOVQ       304(AX), SI
+	MOVQ       368(AX), SI
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
 	TESTQ      $0x00000008, DX
 	JZ         noMask
-	MOVQ       304(AX), DX
+	MOVQ       376(AX), R8
 	VXORPS     Y3, Y3, Y3
-	VMASKMOVPS (DX), Y2, Y4
+	VMASKMOVPS (R8), Y2, Y4
 	VCMPPS     $0x1e, Y3, Y4, Y4
 	VANDPS     Y4, Y0, Y0
-	ADDQ       DI, DX
-	VMASKMOVPS (DX), Y2, Y4
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y2, Y4
 	VCMPPS     $0x1e, Y3, Y4, Y4
 	VANDPS     Y4, Y1, Y1
-	ADDQ       DI, DX
+	ADDQ       DI, R8
 
 noMask:
-	CMPQ    192(AX), $0x08
+	TESTQ   $0x00000010, DX
+	JZ      noSums
+	MOVQ    400(AX), DX
+	VADDPS  (DX), Y0, Y3
+	VMOVUPS Y3, (DX)
+	VADDPS  32(DX), Y1, Y3
+	VMOVUPS Y3, 32(DX)
+
+noSums:
+	CMPQ    248(AX), $0x08
 	JNE     partial
-	MOVQ    304(AX), DX
+	MOVQ    368(AX), DX
 	VMOVUPS Y0, (DX)
 	ADDQ    DI, DX
 	VMOVUPS Y1, (DX)
@@ -302,19 +362,25 @@ partial:
 	ADDQ       DI, SI
 
 stored:
-	MOVQ 208(AX), DX
+	MOVQ 264(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 296(AX)
-	MOVQ 216(AX), DX
+	ADDQ DX, 360(AX)
+	MOVQ 272(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 304(AX)
-	MOVQ 224(AX), DX
+	ADDQ DX, 368(AX)
+	MOVQ 272(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 312(AX)
-	MOVQ 232(AX), DX
+	ADDQ DX, 376(AX)
+	MOVQ 280(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 320(AX)
-	DECQ 336(AX)
+	ADDQ DX, 384(AX)
+	MOVQ 288(AX), DX
+	SHLQ $0x02, DX
+	ADDQ DX, 392(AX)
+	MOVQ 296(AX), DX
+	SHLQ $0x02, DX
+	ADDQ DX, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -322,59 +388,83 @@ stored:
 // func tile3x1AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile3x1AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), BX
-	SHLQ $0x02, BX
-	MOVQ (AX), DX
-	MOVQ DX, 296(AX)
-	MOVQ 96(AX), DX
-	MOVQ DX, 304(AX)
-	MOVQ 128(AX), DX
-	MOVQ DX, 312(AX)
-	MOVQ 160(AX), DX
-	MOVQ DX, 320(AX)
-	MOVQ 200(AX), DX
-	MOVQ DX, 336(AX)
-	MOVQ 280(AX), DX
-	MOVQ DX, 352(AX)
-	MOVQ 264(AX), SI
-	SHLQ $0x02, SI
-	ADDQ 240(AX), SI
-	MOVQ SI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       (AX), DX
+	MOVQ       DX, 360(AX)
+	MOVQ       96(AX), DX
+	MOVQ       DX, 368(AX)
+	MOVQ       136(AX), DX
+	MOVQ       DX, 376(AX)
+	MOVQ       160(AX), DX
+	MOVQ       DX, 384(AX)
+	MOVQ       192(AX), DX
+	MOVQ       DX, 392(AX)
+	MOVQ       216(AX), DX
+	MOVQ       DX, 400(AX)
+	MOVQ       256(AX), DX
+	MOVQ       DX, 416(AX)
+	MOVQ       344(AX), DX
+	MOVQ       DX, 432(AX)
+	MOVQ       328(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       304(AX), SI
+	MOVQ       SI, 424(AX)
+	MOVQ       96(AX), DX
+	MOVQ       120(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       128(AX), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (DX)
+	ADDQ       SI, DX
+	PREFETCHT0 (DX)
+	ADDQ       SI, DX
+	PREFETCHT0 (DX)
 
 block:
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
-	MOVQ       304(AX), DX
+	MOVQ       272(AX), DX
+	SHLQ       $0x02, DX
+	ADDQ       368(AX), DX
 	MOVQ       120(AX), SI
 	SHLQ       $0x02, SI
-	PREFETCHT0 (DX)
-	ADDQ       SI, DX
-	PREFETCHT0 (DX)
-	ADDQ       SI, DX
-	PREFETCHT0 (DX)
-	MOVQ       272(AX), DI
+	MOVQ       128(AX), DI
 	SHLQ       $0x02, DI
-	MOVQ       344(AX), SI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (DX)
+	ADDQ       SI, DX
+	PREFETCHT0 (DX)
+	ADDQ       SI, DX
+	PREFETCHT0 (DX)
+	MOVQ       336(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       424(AX), SI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), SI
 	XORQ       DI, DI
 
 fetch:
-	MOVQ 296(AX), DX
-	MOVQ DX, 288(AX)
+	MOVQ 360(AX), DX
+	MOVQ DX, 352(AX)
 	MOVQ 48(AX), DX
-	MOVQ DX, 328(AX)
+	MOVQ DX, 408(AX)
 	MOVQ 64(AX), R8
 
 segment:
-	MOVQ 288(AX), DX
-	MOVQ 56(AX), R9
+	MOVQ       352(AX), DX
+	MOVQ       40(AX), R9
+	SHLQ       $0x02, R9
+	ADDQ       R9, 352(AX)
+	ADDQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(CX*2)
+	MOVQ       56(AX), R9
 
 k:
 	VMOVUPS      (R8), Y3
@@ -390,13 +480,10 @@ k:
 	ADDQ         BX, DX
 	DECQ         R9
 	JNZ          k
-	MOVQ         40(AX), DX
-	SHLQ         $0x02, DX
-	ADDQ         DX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), DX
-	MOVQ         192(AX), SI
+	MOVQ         240(AX), DX
+	MOVQ         248(AX), SI
 	MOVQ         $0x00000008, DI
 	CMPQ         SI, DI
 	CMOVQLT      SI, DI
@@ -405,8 +492,8 @@ k:
 	VMOVUPS      32(SI)(DI*4), Y3
 	TESTQ        $0x00000001, DX
 	JZ           noD
-	MOVQ         312(AX), SI
-	MOVQ         152(AX), DI
+	MOVQ         384(AX), SI
+	MOVQ         184(AX), DI
 	SHLQ         $0x02, DI
 	VMASKMOVPS   (SI), Y3, Y4
 	VADDPS       Y4, Y0, Y0
@@ -421,7 +508,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DX
 	JZ           noBias
-	MOVQ         320(AX), SI
+	MOVQ         392(AX), SI
 	VBROADCASTSS (SI), Y4
 	VADDPS       Y4, Y0, Y0
 	VBROADCASTSS 4(SI), Y4
@@ -438,30 +525,43 @@ noBias:
 	VMAXPS Y2, Y4, Y2
 
 noReLU:
-	MOVQ       304(AX), SI
+	MOVQ       368(AX), SI
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
 	TESTQ      $0x00000008, DX
 	JZ         noMask
-	MOVQ       304(AX), DX
+	MOVQ       376(AX), R8
 	VXORPS     Y4, Y4, Y4
-	VMASKMOVPS (DX), Y3, Y5
+	VMASKMOVPS (R8), Y3, Y5
 	VCMPPS     $0x1e, Y4, Y5, Y5
 	VANDPS     Y5, Y0, Y0
-	ADDQ       DI, DX
-	VMASKMOVPS (DX), Y3, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y3, Y5
 	VCMPPS     $0x1e, Y4, Y5, Y5
 	VANDPS     Y5, Y1, Y1
-	ADDQ       DI, DX
-	VMASKMOVPS (DX), Y3, Y5
+	ADDQ       DI, R8
+	VMASKMOVPS (R8), Y3, Y5
 	VCMPPS     $0x1e, Y4, Y5, Y5
 	VANDPS     Y5, Y2, Y2
-	ADDQ       DI, DX
+	ADDQ       DI, R8
 
 noMask:
-	CMPQ    192(AX), $0x08
+	TESTQ   $0x00000010, DX
+	JZ      noSums
+	MOVQ    400(AX), DX
+	VADDPS  (DX), Y0, Y4
+	VMOVUPS Y4, (DX)
+	VADDPS  32(DX), Y1, Y4
+	VMOVUPS Y4, 32(DX)
+	VADDPS  64(DX), Y2, Y4
+	VMOVUPS Y4, 64(DX)
+
+noSums:
+	CMPQ    248(AX), $0x08
 	JNE     partial
-	MOVQ    304(AX), DX
+	MOVQ    368(AX), DX
 	VMOVUPS Y0, (DX)
 	ADDQ    DI, DX
 	VMOVUPS Y1, (DX)
@@ -479,19 +579,25 @@ partial:
 	ADDQ       DI, SI
 
 stored:
-	MOVQ 208(AX), DX
+	MOVQ 264(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 296(AX)
-	MOVQ 216(AX), DX
+	ADDQ DX, 360(AX)
+	MOVQ 272(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 304(AX)
-	MOVQ 224(AX), DX
+	ADDQ DX, 368(AX)
+	MOVQ 272(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 312(AX)
-	MOVQ 232(AX), DX
+	ADDQ DX, 376(AX)
+	MOVQ 280(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 320(AX)
-	DECQ 336(AX)
+	ADDQ DX, 384(AX)
+	MOVQ 288(AX), DX
+	SHLQ $0x02, DX
+	ADDQ DX, 392(AX)
+	MOVQ 296(AX), DX
+	SHLQ $0x02, DX
+	ADDQ DX, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -499,63 +605,89 @@ stored:
 // func tile4x1AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile4x1AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	MOVQ 32(AX), SI
-	SHLQ $0x02, SI
-	MOVQ (AX), BX
-	MOVQ BX, 296(AX)
-	MOVQ 96(AX), BX
-	MOVQ BX, 304(AX)
-	MOVQ 128(AX), BX
-	MOVQ BX, 312(AX)
-	MOVQ 160(AX), BX
-	MOVQ BX, 320(AX)
-	MOVQ 200(AX), BX
-	MOVQ BX, 336(AX)
-	MOVQ 280(AX), BX
-	MOVQ BX, 352(AX)
-	MOVQ 264(AX), DI
-	SHLQ $0x02, DI
-	ADDQ 240(AX), DI
-	MOVQ DI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       32(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       (AX), BX
+	MOVQ       BX, 360(AX)
+	MOVQ       96(AX), BX
+	MOVQ       BX, 368(AX)
+	MOVQ       136(AX), BX
+	MOVQ       BX, 376(AX)
+	MOVQ       160(AX), BX
+	MOVQ       BX, 384(AX)
+	MOVQ       192(AX), BX
+	MOVQ       BX, 392(AX)
+	MOVQ       216(AX), BX
+	MOVQ       BX, 400(AX)
+	MOVQ       256(AX), BX
+	MOVQ       BX, 416(AX)
+	MOVQ       344(AX), BX
+	MOVQ       BX, 432(AX)
+	MOVQ       328(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       304(AX), DI
+	MOVQ       DI, 424(AX)
+	MOVQ       96(AX), BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
 
 block:
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	MOVQ       304(AX), BX
+	MOVQ       272(AX), BX
+	SHLQ       $0x02, BX
+	ADDQ       368(AX), BX
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	MOVQ       272(AX), R8
+	MOVQ       128(AX), R8
 	SHLQ       $0x02, R8
-	MOVQ       344(AX), DI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	MOVQ       336(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       424(AX), DI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), DI
 	XORQ       R8, R8
 
 fetch:
-	MOVQ 296(AX), BX
-	MOVQ BX, 288(AX)
+	MOVQ 360(AX), BX
+	MOVQ BX, 352(AX)
 	MOVQ 48(AX), BX
-	MOVQ BX, 328(AX)
+	MOVQ BX, 408(AX)
 	MOVQ 64(AX), R9
 
 segment:
-	MOVQ 288(AX), BX
-	MOVQ 56(AX), R10
+	MOVQ       352(AX), BX
+	MOVQ       40(AX), R10
+	SHLQ       $0x02, R10
+	ADDQ       R10, 352(AX)
+	ADDQ       BX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(CX*2)
+	MOVQ       56(AX), R10
 
 k:
 	VMOVUPS      (R9), Y4
@@ -573,13 +705,10 @@ k:
 	ADDQ         SI, BX
 	DECQ         R10
 	JNZ          k
-	MOVQ         40(AX), BX
-	SHLQ         $0x02, BX
-	ADDQ         BX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), BX
-	MOVQ         192(AX), DI
+	MOVQ         240(AX), BX
+	MOVQ         248(AX), DI
 	MOVQ         $0x00000008, R8
 	CMPQ         DI, R8
 	CMOVQLT      DI, R8
@@ -588,8 +717,8 @@ k:
 	VMOVUPS      32(DI)(R8*4), Y4
 	TESTQ        $0x00000001, BX
 	JZ           noD
-	MOVQ         312(AX), DI
-	MOVQ         152(AX), R8
+	MOVQ         384(AX), DI
+	MOVQ         184(AX), R8
 	SHLQ         $0x02, R8
 	VMASKMOVPS   (DI), Y4, Y5
 	VADDPS       Y5, Y0, Y0
@@ -607,7 +736,7 @@ k:
 noD:
 	TESTQ        $0x00000002, BX
 	JZ           noBias
-	MOVQ         320(AX), DI
+	MOVQ         392(AX), DI
 	VBROADCASTSS (DI), Y5
 	VADDPS       Y5, Y0, Y0
 	VBROADCASTSS 4(DI), Y5
@@ -627,34 +756,49 @@ noBias:
 	VMAXPS Y3, Y5, Y3
 
 noReLU:
-	MOVQ       304(AX), DI
+	MOVQ       368(AX), DI
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
 	TESTQ      $0x00000008, BX
 	JZ         noMask
-	MOVQ       304(AX), BX
+	MOVQ       376(AX), R9
 	VXORPS     Y5, Y5, Y5
-	VMASKMOVPS (BX), Y4, Y6
+	VMASKMOVPS (R9), Y4, Y6
 	VCMPPS     $0x1e, Y5, Y6, Y6
 	VANDPS     Y6, Y0, Y0
-	ADDQ       R8, BX
-	VMASKMOVPS (BX), Y4, Y6
+	ADDQ       R8, R9
+	VMASKMOVPS (R9), Y4, Y6
 	VCMPPS     $0x1e, Y5, Y6, Y6
 	VANDPS     Y6, Y1, Y1
-	ADDQ       R8, BX
-	VMASKMOVPS (BX), Y4, Y6
+	ADDQ       R8, R9
+	VMASKMOVPS (R9), Y4, Y6
 	VCMPPS     $0x1e, Y5, Y6, Y6
 	VANDPS     Y6, Y2, Y2
-	ADDQ       R8, BX
-	VMASKMOVPS (BX), Y4, Y6
+	ADDQ       R8, R9
+	VMASKMOVPS (R9), Y4, Y6
 	VCMPPS     $0x1e, Y5, Y6, Y6
 	VANDPS     Y6, Y3, Y3
-	ADDQ       R8, BX
+	ADDQ       R8, R9
 
 noMask:
-	CMPQ    192(AX), $0x08
+	TESTQ   $0x00000010, BX
+	JZ      noSums
+	MOVQ    400(AX), BX
+	VADDPS  (BX), Y0, Y5
+	VMOVUPS Y5, (BX)
+	VADDPS  32(BX), Y1, Y5
+	VMOVUPS Y5, 32(BX)
+	VADDPS  64(BX), Y2, Y5
+	VMOVUPS Y5, 64(BX)
+	VADDPS  96(BX), Y3, Y5
+	VMOVUPS Y5, 96(BX)
+
+noSums:
+	CMPQ    248(AX), $0x08
 	JNE     partial
-	MOVQ    304(AX), BX
+	MOVQ    368(AX), BX
 	VMOVUPS Y0, (BX)
 	ADDQ    R8, BX
 	VMOVUPS Y1, (BX)
@@ -676,19 +820,25 @@ partial:
 	ADDQ       R8, DI
 
 stored:
-	MOVQ 208(AX), BX
+	MOVQ 264(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 296(AX)
-	MOVQ 216(AX), BX
+	ADDQ BX, 360(AX)
+	MOVQ 272(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 304(AX)
-	MOVQ 224(AX), BX
+	ADDQ BX, 368(AX)
+	MOVQ 272(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 312(AX)
-	MOVQ 232(AX), BX
+	ADDQ BX, 376(AX)
+	MOVQ 280(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 320(AX)
-	DECQ 336(AX)
+	ADDQ BX, 384(AX)
+	MOVQ 288(AX), BX
+	SHLQ $0x02, BX
+	ADDQ BX, 392(AX)
+	MOVQ 296(AX), BX
+	SHLQ $0x02, BX
+	ADDQ BX, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -696,28 +846,46 @@ stored:
 // func tile5x1AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile5x1AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	MOVQ 32(AX), SI
-	SHLQ $0x02, SI
-	MOVQ (AX), BX
-	MOVQ BX, 296(AX)
-	MOVQ 96(AX), BX
-	MOVQ BX, 304(AX)
-	MOVQ 128(AX), BX
-	MOVQ BX, 312(AX)
-	MOVQ 160(AX), BX
-	MOVQ BX, 320(AX)
-	MOVQ 200(AX), BX
-	MOVQ BX, 336(AX)
-	MOVQ 280(AX), BX
-	MOVQ BX, 352(AX)
-	MOVQ 264(AX), DI
-	SHLQ $0x02, DI
-	ADDQ 240(AX), DI
-	MOVQ DI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       32(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       (AX), BX
+	MOVQ       BX, 360(AX)
+	MOVQ       96(AX), BX
+	MOVQ       BX, 368(AX)
+	MOVQ       136(AX), BX
+	MOVQ       BX, 376(AX)
+	MOVQ       160(AX), BX
+	MOVQ       BX, 384(AX)
+	MOVQ       192(AX), BX
+	MOVQ       BX, 392(AX)
+	MOVQ       216(AX), BX
+	MOVQ       BX, 400(AX)
+	MOVQ       256(AX), BX
+	MOVQ       BX, 416(AX)
+	MOVQ       344(AX), BX
+	MOVQ       BX, 432(AX)
+	MOVQ       328(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       304(AX), DI
+	MOVQ       DI, 424(AX)
+	MOVQ       96(AX), BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
 
 block:
 	VXORPS     Y0, Y0, Y0
@@ -725,37 +893,48 @@ block:
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
-	MOVQ       304(AX), BX
+	MOVQ       272(AX), BX
+	SHLQ       $0x02, BX
+	ADDQ       368(AX), BX
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	MOVQ       272(AX), R8
+	MOVQ       128(AX), R8
 	SHLQ       $0x02, R8
-	MOVQ       344(AX), DI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	MOVQ       336(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       424(AX), DI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), DI
 	XORQ       R8, R8
 
 fetch:
-	MOVQ 296(AX), BX
-	MOVQ BX, 288(AX)
+	MOVQ 360(AX), BX
+	MOVQ BX, 352(AX)
 	MOVQ 48(AX), BX
-	MOVQ BX, 328(AX)
+	MOVQ BX, 408(AX)
 	MOVQ 64(AX), R9
 
 segment:
-	MOVQ 288(AX), BX
-	MOVQ 56(AX), R10
+	MOVQ       352(AX), BX
+	MOVQ       40(AX), R10
+	SHLQ       $0x02, R10
+	ADDQ       R10, 352(AX)
+	ADDQ       BX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(CX*2)
+	PREFETCHT0 (R10)(CX*4)
+	MOVQ       56(AX), R10
 
 k:
 	VMOVUPS      (R9), Y5
@@ -775,13 +954,10 @@ k:
 	ADDQ         SI, BX
 	DECQ         R10
 	JNZ          k
-	MOVQ         40(AX), BX
-	SHLQ         $0x02, BX
-	ADDQ         BX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), BX
-	MOVQ         192(AX), DI
+	MOVQ         240(AX), BX
+	MOVQ         248(AX), DI
 	MOVQ         $0x00000008, R8
 	CMPQ         DI, R8
 	CMOVQLT      DI, R8
@@ -790,8 +966,8 @@ k:
 	VMOVUPS      32(DI)(R8*4), Y5
 	TESTQ        $0x00000001, BX
 	JZ           noD
-	MOVQ         312(AX), DI
-	MOVQ         152(AX), R8
+	MOVQ         384(AX), DI
+	MOVQ         184(AX), R8
 	SHLQ         $0x02, R8
 	VMASKMOVPS   (DI), Y5, Y6
 	VADDPS       Y6, Y0, Y0
@@ -812,7 +988,7 @@ k:
 noD:
 	TESTQ        $0x00000002, BX
 	JZ           noBias
-	MOVQ         320(AX), DI
+	MOVQ         392(AX), DI
 	VBROADCASTSS (DI), Y6
 	VADDPS       Y6, Y0, Y0
 	VBROADCASTSS 4(DI), Y6
@@ -835,38 +1011,55 @@ noBias:
 	VMAXPS Y4, Y6, Y4
 
 noReLU:
-	MOVQ       304(AX), DI
+	MOVQ       368(AX), DI
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
 	TESTQ      $0x00000008, BX
 	JZ         noMask
-	MOVQ       304(AX), BX
+	MOVQ       376(AX), R9
 	VXORPS     Y6, Y6, Y6
-	VMASKMOVPS (BX), Y5, Y7
+	VMASKMOVPS (R9), Y5, Y7
 	VCMPPS     $0x1e, Y6, Y7, Y7
 	VANDPS     Y7, Y0, Y0
-	ADDQ       R8, BX
-	VMASKMOVPS (BX), Y5, Y7
+	ADDQ       R8, R9
+	VMASKMOVPS (R9), Y5, Y7
 	VCMPPS     $0x1e, Y6, Y7, Y7
 	VANDPS     Y7, Y1, Y1
-	ADDQ       R8, BX
-	VMASKMOVPS (BX), Y5, Y7
+	ADDQ       R8, R9
+	VMASKMOVPS (R9), Y5, Y7
 	VCMPPS     $0x1e, Y6, Y7, Y7
 	VANDPS     Y7, Y2, Y2
-	ADDQ       R8, BX
-	VMASKMOVPS (BX), Y5, Y7
+	ADDQ       R8, R9
+	VMASKMOVPS (R9), Y5, Y7
 	VCMPPS     $0x1e, Y6, Y7, Y7
 	VANDPS     Y7, Y3, Y3
-	ADDQ       R8, BX
-	VMASKMOVPS (BX), Y5, Y7
+	ADDQ       R8, R9
+	VMASKMOVPS (R9), Y5, Y7
 	VCMPPS     $0x1e, Y6, Y7, Y7
 	VANDPS     Y7, Y4, Y4
-	ADDQ       R8, BX
+	ADDQ       R8, R9
 
 noMask:
-	CMPQ    192(AX), $0x08
+	TESTQ   $0x00000010, BX
+	JZ      noSums
+	MOVQ    400(AX), BX
+	VADDPS  (BX), Y0, Y6
+	VMOVUPS Y6, (BX)
+	VADDPS  32(BX), Y1, Y6
+	VMOVUPS Y6, 32(BX)
+	VADDPS  64(BX), Y2, Y6
+	VMOVUPS Y6, 64(BX)
+	VADDPS  96(BX), Y3, Y6
+	VMOVUPS Y6, 96(BX)
+	VADDPS  128(BX), Y4, Y6
+	VMOVUPS Y6, 128(BX)
+
+noSums:
+	CMPQ    248(AX), $0x08
 	JNE     partial
-	MOVQ    304(AX), BX
+	MOVQ    368(AX), BX
 	VMOVUPS Y0, (BX)
 	ADDQ    R8, BX
 	VMOVUPS Y1, (BX)
@@ -892,19 +1085,25 @@ partial:
 	ADDQ       R8, DI
 
 stored:
-	MOVQ 208(AX), BX
+	MOVQ 264(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 296(AX)
-	MOVQ 216(AX), BX
+	ADDQ BX, 360(AX)
+	MOVQ 272(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 304(AX)
-	MOVQ 224(AX), BX
+	ADDQ BX, 368(AX)
+	MOVQ 272(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 312(AX)
-	MOVQ 232(AX), BX
+	ADDQ BX, 376(AX)
+	MOVQ 280(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 320(AX)
-	DECQ 336(AX)
+	ADDQ BX, 384(AX)
+	MOVQ 288(AX), BX
+	SHLQ $0x02, BX
+	ADDQ BX, 392(AX)
+	MOVQ 296(AX), BX
+	SHLQ $0x02, BX
+	ADDQ BX, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -912,29 +1111,49 @@ stored:
 // func tile6x1AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile6x1AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	LEAQ (CX)(CX*4), BX
-	MOVQ 32(AX), DI
-	SHLQ $0x02, DI
-	MOVQ (AX), SI
-	MOVQ SI, 296(AX)
-	MOVQ 96(AX), SI
-	MOVQ SI, 304(AX)
-	MOVQ 128(AX), SI
-	MOVQ SI, 312(AX)
-	MOVQ 160(AX), SI
-	MOVQ SI, 320(AX)
-	MOVQ 200(AX), SI
-	MOVQ SI, 336(AX)
-	MOVQ 280(AX), SI
-	MOVQ SI, 352(AX)
-	MOVQ 264(AX), R8
-	SHLQ $0x02, R8
-	ADDQ 240(AX), R8
-	MOVQ R8, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (CX)(CX*4), BX
+	MOVQ       32(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), SI
+	MOVQ       SI, 360(AX)
+	MOVQ       96(AX), SI
+	MOVQ       SI, 368(AX)
+	MOVQ       136(AX), SI
+	MOVQ       SI, 376(AX)
+	MOVQ       160(AX), SI
+	MOVQ       SI, 384(AX)
+	MOVQ       192(AX), SI
+	MOVQ       SI, 392(AX)
+	MOVQ       216(AX), SI
+	MOVQ       SI, 400(AX)
+	MOVQ       256(AX), SI
+	MOVQ       SI, 416(AX)
+	MOVQ       344(AX), SI
+	MOVQ       SI, 432(AX)
+	MOVQ       328(AX), R8
+	SHLQ       $0x02, R8
+	ADDQ       304(AX), R8
+	MOVQ       R8, 424(AX)
+	MOVQ       96(AX), SI
+	MOVQ       120(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
 
 block:
 	VXORPS     Y0, Y0, Y0
@@ -943,39 +1162,50 @@ block:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	MOVQ       304(AX), SI
+	MOVQ       272(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       368(AX), SI
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	MOVQ       272(AX), R9
+	MOVQ       128(AX), R9
 	SHLQ       $0x02, R9
-	MOVQ       344(AX), R8
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	MOVQ       336(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       424(AX), R8
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R8
 	XORQ       R9, R9
 
 fetch:
-	MOVQ 296(AX), SI
-	MOVQ SI, 288(AX)
+	MOVQ 360(AX), SI
+	MOVQ SI, 352(AX)
 	MOVQ 48(AX), SI
-	MOVQ SI, 328(AX)
+	MOVQ SI, 408(AX)
 	MOVQ 64(AX), R10
 
 segment:
-	MOVQ 288(AX), SI
-	MOVQ 56(AX), R11
+	MOVQ       352(AX), SI
+	MOVQ       40(AX), R11
+	SHLQ       $0x02, R11
+	ADDQ       R11, 352(AX)
+	ADDQ       SI, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 (R11)(CX*2)
+	PREFETCHT0 (R11)(CX*4)
+	MOVQ       56(AX), R11
 
 k:
 	VMOVUPS      (R10), Y6
@@ -997,13 +1227,10 @@ k:
 	ADDQ         DI, SI
 	DECQ         R11
 	JNZ          k
-	MOVQ         40(AX), SI
-	SHLQ         $0x02, SI
-	ADDQ         SI, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), SI
-	MOVQ         192(AX), R8
+	MOVQ         240(AX), SI
+	MOVQ         248(AX), R8
 	MOVQ         $0x00000008, R9
 	CMPQ         R8, R9
 	CMOVQLT      R8, R9
@@ -1012,8 +1239,8 @@ k:
 	VMOVUPS      32(R8)(R9*4), Y6
 	TESTQ        $0x00000001, SI
 	JZ           noD
-	MOVQ         312(AX), R8
-	MOVQ         152(AX), R9
+	MOVQ         384(AX), R8
+	MOVQ         184(AX), R9
 	SHLQ         $0x02, R9
 	VMASKMOVPS   (R8), Y6, Y7
 	VADDPS       Y7, Y0, Y0
@@ -1037,7 +1264,7 @@ k:
 noD:
 	TESTQ        $0x00000002, SI
 	JZ           noBias
-	MOVQ         320(AX), R8
+	MOVQ         392(AX), R8
 	VBROADCASTSS (R8), Y7
 	VADDPS       Y7, Y0, Y0
 	VBROADCASTSS 4(R8), Y7
@@ -1063,42 +1290,61 @@ noBias:
 	VMAXPS Y5, Y7, Y5
 
 noReLU:
-	MOVQ       304(AX), R8
+	MOVQ       368(AX), R8
 	MOVQ       120(AX), R9
 	SHLQ       $0x02, R9
+	MOVQ       128(AX), R10
+	SHLQ       $0x02, R10
 	TESTQ      $0x00000008, SI
 	JZ         noMask
-	MOVQ       304(AX), SI
+	MOVQ       376(AX), R10
 	VXORPS     Y7, Y7, Y7
-	VMASKMOVPS (SI), Y6, Y8
+	VMASKMOVPS (R10), Y6, Y8
 	VCMPPS     $0x1e, Y7, Y8, Y8
 	VANDPS     Y8, Y0, Y0
-	ADDQ       R9, SI
-	VMASKMOVPS (SI), Y6, Y8
+	ADDQ       R9, R10
+	VMASKMOVPS (R10), Y6, Y8
 	VCMPPS     $0x1e, Y7, Y8, Y8
 	VANDPS     Y8, Y1, Y1
-	ADDQ       R9, SI
-	VMASKMOVPS (SI), Y6, Y8
+	ADDQ       R9, R10
+	VMASKMOVPS (R10), Y6, Y8
 	VCMPPS     $0x1e, Y7, Y8, Y8
 	VANDPS     Y8, Y2, Y2
-	ADDQ       R9, SI
-	VMASKMOVPS (SI), Y6, Y8
+	ADDQ       R9, R10
+	VMASKMOVPS (R10), Y6, Y8
 	VCMPPS     $0x1e, Y7, Y8, Y8
 	VANDPS     Y8, Y3, Y3
-	ADDQ       R9, SI
-	VMASKMOVPS (SI), Y6, Y8
+	ADDQ       R9, R10
+	VMASKMOVPS (R10), Y6, Y8
 	VCMPPS     $0x1e, Y7, Y8, Y8
 	VANDPS     Y8, Y4, Y4
-	ADDQ       R9, SI
-	VMASKMOVPS (SI), Y6, Y8
+	ADDQ       R9, R10
+	VMASKMOVPS (R10), Y6, Y8
 	VCMPPS     $0x1e, Y7, Y8, Y8
 	VANDPS     Y8, Y5, Y5
-	ADDQ       R9, SI
+	ADDQ       R9, R10
 
 noMask:
-	CMPQ    192(AX), $0x08
+	TESTQ   $0x00000010, SI
+	JZ      noSums
+	MOVQ    400(AX), SI
+	VADDPS  (SI), Y0, Y7
+	VMOVUPS Y7, (SI)
+	VADDPS  32(SI), Y1, Y7
+	VMOVUPS Y7, 32(SI)
+	VADDPS  64(SI), Y2, Y7
+	VMOVUPS Y7, 64(SI)
+	VADDPS  96(SI), Y3, Y7
+	VMOVUPS Y7, 96(SI)
+	VADDPS  128(SI), Y4, Y7
+	VMOVUPS Y7, 128(SI)
+	VADDPS  160(SI), Y5, Y7
+	VMOVUPS Y7, 160(SI)
+
+noSums:
+	CMPQ    248(AX), $0x08
 	JNE     partial
-	MOVQ    304(AX), SI
+	MOVQ    368(AX), SI
 	VMOVUPS Y0, (SI)
 	ADDQ    R9, SI
 	VMOVUPS Y1, (SI)
@@ -1128,19 +1374,25 @@ partial:
 	ADDQ       R9, R8
 
 stored:
-	MOVQ 208(AX), SI
+	MOVQ 264(AX), SI
 	SHLQ $0x02, SI
-	ADDQ SI, 296(AX)
-	MOVQ 216(AX), SI
+	ADDQ SI, 360(AX)
+	MOVQ 272(AX), SI
 	SHLQ $0x02, SI
-	ADDQ SI, 304(AX)
-	MOVQ 224(AX), SI
+	ADDQ SI, 368(AX)
+	MOVQ 272(AX), SI
 	SHLQ $0x02, SI
-	ADDQ SI, 312(AX)
-	MOVQ 232(AX), SI
+	ADDQ SI, 376(AX)
+	MOVQ 280(AX), SI
 	SHLQ $0x02, SI
-	ADDQ SI, 320(AX)
-	DECQ 336(AX)
+	ADDQ SI, 384(AX)
+	MOVQ 288(AX), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 392(AX)
+	MOVQ 296(AX), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -1148,56 +1400,77 @@ stored:
 // func tile1x2AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile1x2AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), DX
-	SHLQ $0x02, DX
-	MOVQ 88(AX), BX
-	SHLQ $0x02, BX
-	MOVQ (AX), CX
-	MOVQ CX, 296(AX)
-	MOVQ 96(AX), CX
-	MOVQ CX, 304(AX)
-	MOVQ 128(AX), CX
-	MOVQ CX, 312(AX)
-	MOVQ 160(AX), CX
-	MOVQ CX, 320(AX)
-	MOVQ 200(AX), CX
-	MOVQ CX, 336(AX)
-	MOVQ 280(AX), CX
-	MOVQ CX, 352(AX)
-	MOVQ 264(AX), SI
-	SHLQ $0x02, SI
-	ADDQ 240(AX), SI
-	MOVQ SI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), DX
+	SHLQ       $0x02, DX
+	MOVQ       88(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       (AX), CX
+	MOVQ       CX, 360(AX)
+	MOVQ       96(AX), CX
+	MOVQ       CX, 368(AX)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 376(AX)
+	MOVQ       160(AX), CX
+	MOVQ       CX, 384(AX)
+	MOVQ       192(AX), CX
+	MOVQ       CX, 392(AX)
+	MOVQ       216(AX), CX
+	MOVQ       CX, 400(AX)
+	MOVQ       256(AX), CX
+	MOVQ       CX, 416(AX)
+	MOVQ       344(AX), CX
+	MOVQ       CX, 432(AX)
+	MOVQ       328(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       304(AX), SI
+	MOVQ       SI, 424(AX)
+	MOVQ       96(AX), CX
+	MOVQ       120(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       128(AX), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (CX)
+	PREFETCHT0 32(CX)(SI*1)
 
 block:
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	MOVQ       304(AX), CX
+	MOVQ       272(AX), CX
+	SHLQ       $0x02, CX
+	ADDQ       368(AX), CX
 	MOVQ       120(AX), SI
 	SHLQ       $0x02, SI
+	MOVQ       128(AX), SI
+	SHLQ       $0x02, SI
 	PREFETCHT0 (CX)
-	MOVQ       272(AX), DI
+	PREFETCHT0 32(CX)(SI*1)
+	MOVQ       336(AX), DI
 	SHLQ       $0x02, DI
-	MOVQ       344(AX), SI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	MOVQ       424(AX), SI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), SI
 	XORQ       DI, DI
 
 fetch:
-	MOVQ 296(AX), CX
-	MOVQ CX, 288(AX)
+	MOVQ 360(AX), CX
+	MOVQ CX, 352(AX)
 	MOVQ 48(AX), CX
-	MOVQ CX, 328(AX)
+	MOVQ CX, 408(AX)
 	MOVQ 64(AX), R8
 
 segment:
-	MOVQ 288(AX), CX
-	MOVQ 56(AX), R9
+	MOVQ       352(AX), CX
+	MOVQ       40(AX), R9
+	SHLQ       $0x02, R9
+	ADDQ       R9, 352(AX)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	MOVQ       56(AX), R9
 
 k:
 	VMOVUPS      (R8), Y2
@@ -1211,13 +1484,10 @@ k:
 	ADDQ         DX, CX
 	DECQ         R9
 	JNZ          k
-	MOVQ         40(AX), CX
-	SHLQ         $0x02, CX
-	ADDQ         CX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), CX
-	MOVQ         192(AX), SI
+	MOVQ         240(AX), CX
+	MOVQ         248(AX), SI
 	MOVQ         $0x00000008, DI
 	CMPQ         SI, DI
 	CMOVQLT      SI, DI
@@ -1233,8 +1503,8 @@ k:
 	VMOVUPS      32(SI)(DI*4), Y3
 	TESTQ        $0x00000001, CX
 	JZ           noD
-	MOVQ         312(AX), SI
-	MOVQ         152(AX), DI
+	MOVQ         384(AX), SI
+	MOVQ         184(AX), DI
 	SHLQ         $0x02, DI
 	VMASKMOVPS   (SI), Y2, Y4
 	VADDPS       Y4, Y0, Y0
@@ -1245,7 +1515,7 @@ k:
 noD:
 	TESTQ        $0x00000002, CX
 	JZ           noBias
-	MOVQ         320(AX), SI
+	MOVQ         392(AX), SI
 	VBROADCASTSS (SI), Y4
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y4, Y1, Y1
@@ -1258,49 +1528,65 @@ noBias:
 	VMAXPS Y1, Y4, Y1
 
 noReLU:
-	MOVQ       304(AX), SI
+	MOVQ       368(AX), SI
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
 	TESTQ      $0x00000008, CX
 	JZ         noMask
-	MOVQ       304(AX), CX
+	MOVQ       376(AX), R9
 	VXORPS     Y4, Y4, Y4
-	VMASKMOVPS (CX), Y2, Y5
+	VMASKMOVPS (R9), Y2, Y5
 	VCMPPS     $0x1e, Y4, Y5, Y5
 	VANDPS     Y5, Y0, Y0
-	VMASKMOVPS 32(CX), Y3, Y5
+	VMASKMOVPS 32(R9)(R8*1), Y3, Y5
 	VCMPPS     $0x1e, Y4, Y5, Y5
 	VANDPS     Y5, Y1, Y1
-	ADDQ       DI, CX
+	ADDQ       DI, R9
 
 noMask:
-	CMPQ    192(AX), $0x10
+	TESTQ   $0x00000010, CX
+	JZ      noSums
+	MOVQ    400(AX), CX
+	VADDPS  (CX), Y0, Y4
+	VADDPS  Y1, Y4, Y4
+	VMOVUPS Y4, (CX)
+
+noSums:
+	CMPQ    248(AX), $0x10
 	JNE     partial
-	MOVQ    304(AX), CX
+	MOVQ    368(AX), CX
 	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y1, 32(CX)(R8*1)
 	ADDQ    DI, CX
 	JMP     stored
 
 partial:
 	VMASKMOVPS Y0, Y2, (SI)
-	VMASKMOVPS Y1, Y3, 32(SI)
+	VMASKMOVPS Y1, Y3, 32(SI)(R8*1)
 	ADDQ       DI, SI
 
 stored:
-	MOVQ 208(AX), CX
+	MOVQ 264(AX), CX
 	SHLQ $0x02, CX
-	ADDQ CX, 296(AX)
-	MOVQ 216(AX), CX
+	ADDQ CX, 360(AX)
+	MOVQ 272(AX), CX
 	SHLQ $0x02, CX
-	ADDQ CX, 304(AX)
-	MOVQ 224(AX), CX
+	ADDQ CX, 368(AX)
+	MOVQ 272(AX), CX
 	SHLQ $0x02, CX
-	ADDQ CX, 312(AX)
-	MOVQ 232(AX), CX
+	ADDQ CX, 376(AX)
+	MOVQ 280(AX), CX
 	SHLQ $0x02, CX
-	ADDQ CX, 320(AX)
-	DECQ 336(AX)
+	ADDQ CX, 384(AX)
+	MOVQ 288(AX), CX
+	SHLQ $0x02, CX
+	ADDQ CX, 392(AX)
+	MOVQ 296(AX), CX
+	SHLQ $0x02, CX
+	ADDQ CX, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -1308,60 +1594,85 @@ stored:
 // func tile2x2AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile2x2AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), BX
-	SHLQ $0x02, BX
-	MOVQ 88(AX), SI
-	SHLQ $0x02, SI
-	MOVQ (AX), DX
-	MOVQ DX, 296(AX)
-	MOVQ 96(AX), DX
-	MOVQ DX, 304(AX)
-	MOVQ 128(AX), DX
-	MOVQ DX, 312(AX)
-	MOVQ 160(AX), DX
-	MOVQ DX, 320(AX)
-	MOVQ 200(AX), DX
-	MOVQ DX, 336(AX)
-	MOVQ 280(AX), DX
-	MOVQ DX, 352(AX)
-	MOVQ 264(AX), DI
-	SHLQ $0x02, DI
-	ADDQ 240(AX), DI
-	MOVQ DI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       88(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       (AX), DX
+	MOVQ       DX, 360(AX)
+	MOVQ       96(AX), DX
+	MOVQ       DX, 368(AX)
+	MOVQ       136(AX), DX
+	MOVQ       DX, 376(AX)
+	MOVQ       160(AX), DX
+	MOVQ       DX, 384(AX)
+	MOVQ       192(AX), DX
+	MOVQ       DX, 392(AX)
+	MOVQ       216(AX), DX
+	MOVQ       DX, 400(AX)
+	MOVQ       256(AX), DX
+	MOVQ       DX, 416(AX)
+	MOVQ       344(AX), DX
+	MOVQ       DX, 432(AX)
+	MOVQ       328(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       304(AX), DI
+	MOVQ       DI, 424(AX)
+	MOVQ       96(AX), DX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DX)
+	PREFETCHT0 32(DX)(R8*1)
+	ADDQ       DI, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 32(DX)(R8*1)
 
 block:
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	MOVQ       304(AX), DX
+	MOVQ       272(AX), DX
+	SHLQ       $0x02, DX
+	ADDQ       368(AX), DX
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
 	PREFETCHT0 (DX)
+	PREFETCHT0 32(DX)(R8*1)
 	ADDQ       DI, DX
 	PREFETCHT0 (DX)
-	MOVQ       272(AX), R8
+	PREFETCHT0 32(DX)(R8*1)
+	MOVQ       336(AX), R8
 	SHLQ       $0x02, R8
-	MOVQ       344(AX), DI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	MOVQ       424(AX), DI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), DI
 	XORQ       R8, R8
 
 fetch:
-	MOVQ 296(AX), DX
-	MOVQ DX, 288(AX)
+	MOVQ 360(AX), DX
+	MOVQ DX, 352(AX)
 	MOVQ 48(AX), DX
-	MOVQ DX, 328(AX)
+	MOVQ DX, 408(AX)
 	MOVQ 64(AX), R9
 
 segment:
-	MOVQ 288(AX), DX
-	MOVQ 56(AX), R10
+	MOVQ       352(AX), DX
+	MOVQ       40(AX), R10
+	SHLQ       $0x02, R10
+	ADDQ       R10, 352(AX)
+	ADDQ       DX, R10
+	PREFETCHT0 (R10)
+	MOVQ       56(AX), R10
 
 k:
 	VMOVUPS      (R9), Y4
@@ -1378,13 +1689,10 @@ k:
 	ADDQ         BX, DX
 	DECQ         R10
 	JNZ          k
-	MOVQ         40(AX), DX
-	SHLQ         $0x02, DX
-	ADDQ         DX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), DX
-	MOVQ         192(AX), DI
+	MOVQ         240(AX), DX
+	MOVQ         248(AX), DI
 	MOVQ         $0x00000008, R8
 	CMPQ         DI, R8
 	CMOVQLT      DI, R8
@@ -1400,8 +1708,8 @@ k:
 	VMOVUPS      32(DI)(R8*4), Y5
 	TESTQ        $0x00000001, DX
 	JZ           noD
-	MOVQ         312(AX), DI
-	MOVQ         152(AX), R8
+	MOVQ         384(AX), DI
+	MOVQ         184(AX), R8
 	SHLQ         $0x02, R8
 	VMASKMOVPS   (DI), Y4, Y6
 	VADDPS       Y6, Y0, Y0
@@ -1417,7 +1725,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DX
 	JZ           noBias
-	MOVQ         320(AX), DI
+	MOVQ         392(AX), DI
 	VBROADCASTSS (DI), Y6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -1435,62 +1743,81 @@ noBias:
 	VMAXPS Y3, Y6, Y3
 
 noReLU:
-	MOVQ       304(AX), DI
+	MOVQ       368(AX), DI
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
 	TESTQ      $0x00000008, DX
 	JZ         noMask
-	MOVQ       304(AX), DX
+	MOVQ       376(AX), R10
 	VXORPS     Y6, Y6, Y6
-	VMASKMOVPS (DX), Y4, Y7
+	VMASKMOVPS (R10), Y4, Y7
 	VCMPPS     $0x1e, Y6, Y7, Y7
 	VANDPS     Y7, Y0, Y0
-	VMASKMOVPS 32(DX), Y5, Y7
+	VMASKMOVPS 32(R10)(R9*1), Y5, Y7
 	VCMPPS     $0x1e, Y6, Y7, Y7
 	VANDPS     Y7, Y1, Y1
-	ADDQ       R8, DX
-	VMASKMOVPS (DX), Y4, Y7
+	ADDQ       R8, R10
+	VMASKMOVPS (R10), Y4, Y7
 	VCMPPS     $0x1e, Y6, Y7, Y7
 	VANDPS     Y7, Y2, Y2
-	VMASKMOVPS 32(DX), Y5, Y7
+	VMASKMOVPS 32(R10)(R9*1), Y5, Y7
 	VCMPPS     $0x1e, Y6, Y7, Y7
 	VANDPS     Y7, Y3, Y3
-	ADDQ       R8, DX
+	ADDQ       R8, R10
 
 noMask:
-	CMPQ    192(AX), $0x10
+	TESTQ   $0x00000010, DX
+	JZ      noSums
+	MOVQ    400(AX), DX
+	VADDPS  (DX), Y0, Y6
+	VADDPS  Y1, Y6, Y6
+	VMOVUPS Y6, (DX)
+	VADDPS  32(DX), Y2, Y6
+	VADDPS  Y3, Y6, Y6
+	VMOVUPS Y6, 32(DX)
+
+noSums:
+	CMPQ    248(AX), $0x10
 	JNE     partial
-	MOVQ    304(AX), DX
+	MOVQ    368(AX), DX
 	VMOVUPS Y0, (DX)
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(DX)(R9*1)
 	ADDQ    R8, DX
 	VMOVUPS Y2, (DX)
-	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y3, 32(DX)(R9*1)
 	ADDQ    R8, DX
 	JMP     stored
 
 partial:
 	VMASKMOVPS Y0, Y4, (DI)
-	VMASKMOVPS Y1, Y5, 32(DI)
+	VMASKMOVPS Y1, Y5, 32(DI)(R9*1)
 	ADDQ       R8, DI
 	VMASKMOVPS Y2, Y4, (DI)
-	VMASKMOVPS Y3, Y5, 32(DI)
+	VMASKMOVPS Y3, Y5, 32(DI)(R9*1)
 	ADDQ       R8, DI
 
 stored:
-	MOVQ 208(AX), DX
+	MOVQ 264(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 296(AX)
-	MOVQ 216(AX), DX
+	ADDQ DX, 360(AX)
+	MOVQ 272(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 304(AX)
-	MOVQ 224(AX), DX
+	ADDQ DX, 368(AX)
+	MOVQ 272(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 312(AX)
-	MOVQ 232(AX), DX
+	ADDQ DX, 376(AX)
+	MOVQ 280(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 320(AX)
-	DECQ 336(AX)
+	ADDQ DX, 384(AX)
+	MOVQ 288(AX), DX
+	SHLQ $0x02, DX
+	ADDQ DX, 392(AX)
+	MOVQ 296(AX), DX
+	SHLQ $0x02, DX
+	ADDQ DX, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -1498,29 +1825,46 @@ stored:
 // func tile3x2AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile3x2AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), BX
-	SHLQ $0x02, BX
-	MOVQ 88(AX), SI
-	SHLQ $0x02, SI
-	MOVQ (AX), DX
-	MOVQ DX, 296(AX)
-	MOVQ 96(AX), DX
-	MOVQ DX, 304(AX)
-	MOVQ 128(AX), DX
-	MOVQ DX, 312(AX)
-	MOVQ 160(AX), DX
-	MOVQ DX, 320(AX)
-	MOVQ 200(AX), DX
-	MOVQ DX, 336(AX)
-	MOVQ 280(AX), DX
-	MOVQ DX, 352(AX)
-	MOVQ 264(AX), DI
-	SHLQ $0x02, DI
-	ADDQ 240(AX), DI
-	MOVQ DI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       88(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       (AX), DX
+	MOVQ       DX, 360(AX)
+	MOVQ       96(AX), DX
+	MOVQ       DX, 368(AX)
+	MOVQ       136(AX), DX
+	MOVQ       DX, 376(AX)
+	MOVQ       160(AX), DX
+	MOVQ       DX, 384(AX)
+	MOVQ       192(AX), DX
+	MOVQ       DX, 392(AX)
+	MOVQ       216(AX), DX
+	MOVQ       DX, 400(AX)
+	MOVQ       256(AX), DX
+	MOVQ       DX, 416(AX)
+	MOVQ       344(AX), DX
+	MOVQ       DX, 432(AX)
+	MOVQ       328(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       304(AX), DI
+	MOVQ       DI, 424(AX)
+	MOVQ       96(AX), DX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DX)
+	PREFETCHT0 32(DX)(R8*1)
+	ADDQ       DI, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 32(DX)(R8*1)
+	ADDQ       DI, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 32(DX)(R8*1)
 
 block:
 	VXORPS     Y0, Y0, Y0
@@ -1529,33 +1873,46 @@ block:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	MOVQ       304(AX), DX
+	MOVQ       272(AX), DX
+	SHLQ       $0x02, DX
+	ADDQ       368(AX), DX
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
-	PREFETCHT0 (DX)
-	ADDQ       DI, DX
-	PREFETCHT0 (DX)
-	ADDQ       DI, DX
-	PREFETCHT0 (DX)
-	MOVQ       272(AX), R8
+	MOVQ       128(AX), R8
 	SHLQ       $0x02, R8
-	MOVQ       344(AX), DI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (DX)
+	PREFETCHT0 32(DX)(R8*1)
+	ADDQ       DI, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 32(DX)(R8*1)
+	ADDQ       DI, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 32(DX)(R8*1)
+	MOVQ       336(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       424(AX), DI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), DI
 	XORQ       R8, R8
 
 fetch:
-	MOVQ 296(AX), DX
-	MOVQ DX, 288(AX)
+	MOVQ 360(AX), DX
+	MOVQ DX, 352(AX)
 	MOVQ 48(AX), DX
-	MOVQ DX, 328(AX)
+	MOVQ DX, 408(AX)
 	MOVQ 64(AX), R9
 
 segment:
-	MOVQ 288(AX), DX
-	MOVQ 56(AX), R10
+	MOVQ       352(AX), DX
+	MOVQ       40(AX), R10
+	SHLQ       $0x02, R10
+	ADDQ       R10, 352(AX)
+	ADDQ       DX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(CX*2)
+	MOVQ       56(AX), R10
 
 k:
 	VMOVUPS      (R9), Y6
@@ -1575,13 +1932,10 @@ k:
 	ADDQ         BX, DX
 	DECQ         R10
 	JNZ          k
-	MOVQ         40(AX), DX
-	SHLQ         $0x02, DX
-	ADDQ         DX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), DX
-	MOVQ         192(AX), DI
+	MOVQ         240(AX), DX
+	MOVQ         248(AX), DI
 	MOVQ         $0x00000008, R8
 	CMPQ         DI, R8
 	CMOVQLT      DI, R8
@@ -1597,8 +1951,8 @@ k:
 	VMOVUPS      32(DI)(R8*4), Y7
 	TESTQ        $0x00000001, DX
 	JZ           noD
-	MOVQ         312(AX), DI
-	MOVQ         152(AX), R8
+	MOVQ         384(AX), DI
+	MOVQ         184(AX), R8
 	SHLQ         $0x02, R8
 	VMASKMOVPS   (DI), Y6, Y8
 	VADDPS       Y8, Y0, Y0
@@ -1619,7 +1973,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DX
 	JZ           noBias
-	MOVQ         320(AX), DI
+	MOVQ         392(AX), DI
 	VBROADCASTSS (DI), Y8
 	VADDPS       Y8, Y0, Y0
 	VADDPS       Y8, Y1, Y1
@@ -1642,75 +1996,97 @@ noBias:
 	VMAXPS Y5, Y8, Y5
 
 noReLU:
-	MOVQ       304(AX), DI
+	MOVQ       368(AX), DI
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
 	TESTQ      $0x00000008, DX
 	JZ         noMask
-	MOVQ       304(AX), DX
+	MOVQ       376(AX), R10
 	VXORPS     Y8, Y8, Y8
-	VMASKMOVPS (DX), Y6, Y9
+	VMASKMOVPS (R10), Y6, Y9
 	VCMPPS     $0x1e, Y8, Y9, Y9
 	VANDPS     Y9, Y0, Y0
-	VMASKMOVPS 32(DX), Y7, Y9
+	VMASKMOVPS 32(R10)(R9*1), Y7, Y9
 	VCMPPS     $0x1e, Y8, Y9, Y9
 	VANDPS     Y9, Y1, Y1
-	ADDQ       R8, DX
-	VMASKMOVPS (DX), Y6, Y9
+	ADDQ       R8, R10
+	VMASKMOVPS (R10), Y6, Y9
 	VCMPPS     $0x1e, Y8, Y9, Y9
 	VANDPS     Y9, Y2, Y2
-	VMASKMOVPS 32(DX), Y7, Y9
+	VMASKMOVPS 32(R10)(R9*1), Y7, Y9
 	VCMPPS     $0x1e, Y8, Y9, Y9
 	VANDPS     Y9, Y3, Y3
-	ADDQ       R8, DX
-	VMASKMOVPS (DX), Y6, Y9
+	ADDQ       R8, R10
+	VMASKMOVPS (R10), Y6, Y9
 	VCMPPS     $0x1e, Y8, Y9, Y9
 	VANDPS     Y9, Y4, Y4
-	VMASKMOVPS 32(DX), Y7, Y9
+	VMASKMOVPS 32(R10)(R9*1), Y7, Y9
 	VCMPPS     $0x1e, Y8, Y9, Y9
 	VANDPS     Y9, Y5, Y5
-	ADDQ       R8, DX
+	ADDQ       R8, R10
 
 noMask:
-	CMPQ    192(AX), $0x10
+	TESTQ   $0x00000010, DX
+	JZ      noSums
+	MOVQ    400(AX), DX
+	VADDPS  (DX), Y0, Y8
+	VADDPS  Y1, Y8, Y8
+	VMOVUPS Y8, (DX)
+	VADDPS  32(DX), Y2, Y8
+	VADDPS  Y3, Y8, Y8
+	VMOVUPS Y8, 32(DX)
+	VADDPS  64(DX), Y4, Y8
+	VADDPS  Y5, Y8, Y8
+	VMOVUPS Y8, 64(DX)
+
+noSums:
+	CMPQ    248(AX), $0x10
 	JNE     partial
-	MOVQ    304(AX), DX
+	MOVQ    368(AX), DX
 	VMOVUPS Y0, (DX)
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(DX)(R9*1)
 	ADDQ    R8, DX
 	VMOVUPS Y2, (DX)
-	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y3, 32(DX)(R9*1)
 	ADDQ    R8, DX
 	VMOVUPS Y4, (DX)
-	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y5, 32(DX)(R9*1)
 	ADDQ    R8, DX
 	JMP     stored
 
 partial:
 	VMASKMOVPS Y0, Y6, (DI)
-	VMASKMOVPS Y1, Y7, 32(DI)
+	VMASKMOVPS Y1, Y7, 32(DI)(R9*1)
 	ADDQ       R8, DI
 	VMASKMOVPS Y2, Y6, (DI)
-	VMASKMOVPS Y3, Y7, 32(DI)
+	VMASKMOVPS Y3, Y7, 32(DI)(R9*1)
 	ADDQ       R8, DI
 	VMASKMOVPS Y4, Y6, (DI)
-	VMASKMOVPS Y5, Y7, 32(DI)
+	VMASKMOVPS Y5, Y7, 32(DI)(R9*1)
 	ADDQ       R8, DI
 
 stored:
-	MOVQ 208(AX), DX
+	MOVQ 264(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 296(AX)
-	MOVQ 216(AX), DX
+	ADDQ DX, 360(AX)
+	MOVQ 272(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 304(AX)
-	MOVQ 224(AX), DX
+	ADDQ DX, 368(AX)
+	MOVQ 272(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 312(AX)
-	MOVQ 232(AX), DX
+	ADDQ DX, 376(AX)
+	MOVQ 280(AX), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 320(AX)
-	DECQ 336(AX)
+	ADDQ DX, 384(AX)
+	MOVQ 288(AX), DX
+	SHLQ $0x02, DX
+	ADDQ DX, 392(AX)
+	MOVQ 296(AX), DX
+	SHLQ $0x02, DX
+	ADDQ DX, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -1718,30 +2094,50 @@ stored:
 // func tile4x2AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile4x2AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	MOVQ 32(AX), SI
-	SHLQ $0x02, SI
-	MOVQ 88(AX), DI
-	SHLQ $0x02, DI
-	MOVQ (AX), BX
-	MOVQ BX, 296(AX)
-	MOVQ 96(AX), BX
-	MOVQ BX, 304(AX)
-	MOVQ 128(AX), BX
-	MOVQ BX, 312(AX)
-	MOVQ 160(AX), BX
-	MOVQ BX, 320(AX)
-	MOVQ 200(AX), BX
-	MOVQ BX, 336(AX)
-	MOVQ 280(AX), BX
-	MOVQ BX, 352(AX)
-	MOVQ 264(AX), R8
-	SHLQ $0x02, R8
-	ADDQ 240(AX), R8
-	MOVQ R8, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       32(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       88(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), BX
+	MOVQ       BX, 360(AX)
+	MOVQ       96(AX), BX
+	MOVQ       BX, 368(AX)
+	MOVQ       136(AX), BX
+	MOVQ       BX, 376(AX)
+	MOVQ       160(AX), BX
+	MOVQ       BX, 384(AX)
+	MOVQ       192(AX), BX
+	MOVQ       BX, 392(AX)
+	MOVQ       216(AX), BX
+	MOVQ       BX, 400(AX)
+	MOVQ       256(AX), BX
+	MOVQ       BX, 416(AX)
+	MOVQ       344(AX), BX
+	MOVQ       BX, 432(AX)
+	MOVQ       328(AX), R8
+	SHLQ       $0x02, R8
+	ADDQ       304(AX), R8
+	MOVQ       R8, 424(AX)
+	MOVQ       96(AX), BX
+	MOVQ       120(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
 
 block:
 	VXORPS     Y0, Y0, Y0
@@ -1752,35 +2148,49 @@ block:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	MOVQ       304(AX), BX
+	MOVQ       272(AX), BX
+	SHLQ       $0x02, BX
+	ADDQ       368(AX), BX
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
-	PREFETCHT0 (BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	MOVQ       272(AX), R9
+	MOVQ       128(AX), R9
 	SHLQ       $0x02, R9
-	MOVQ       344(AX), R8
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	MOVQ       336(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       424(AX), R8
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R8
 	XORQ       R9, R9
 
 fetch:
-	MOVQ 296(AX), BX
-	MOVQ BX, 288(AX)
+	MOVQ 360(AX), BX
+	MOVQ BX, 352(AX)
 	MOVQ 48(AX), BX
-	MOVQ BX, 328(AX)
+	MOVQ BX, 408(AX)
 	MOVQ 64(AX), R10
 
 segment:
-	MOVQ 288(AX), BX
-	MOVQ 56(AX), R11
+	MOVQ       352(AX), BX
+	MOVQ       40(AX), R11
+	SHLQ       $0x02, R11
+	ADDQ       R11, 352(AX)
+	ADDQ       BX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 (R11)(CX*2)
+	MOVQ       56(AX), R11
 
 k:
 	VMOVUPS      (R10), Y8
@@ -1803,13 +2213,10 @@ k:
 	ADDQ         SI, BX
 	DECQ         R11
 	JNZ          k
-	MOVQ         40(AX), BX
-	SHLQ         $0x02, BX
-	ADDQ         BX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), BX
-	MOVQ         192(AX), R8
+	MOVQ         240(AX), BX
+	MOVQ         248(AX), R8
 	MOVQ         $0x00000008, R9
 	CMPQ         R8, R9
 	CMOVQLT      R8, R9
@@ -1825,8 +2232,8 @@ k:
 	VMOVUPS      32(R8)(R9*4), Y9
 	TESTQ        $0x00000001, BX
 	JZ           noD
-	MOVQ         312(AX), R8
-	MOVQ         152(AX), R9
+	MOVQ         384(AX), R8
+	MOVQ         184(AX), R9
 	SHLQ         $0x02, R9
 	VMASKMOVPS   (R8), Y8, Y10
 	VADDPS       Y10, Y0, Y0
@@ -1852,7 +2259,7 @@ k:
 noD:
 	TESTQ        $0x00000002, BX
 	JZ           noBias
-	MOVQ         320(AX), R8
+	MOVQ         392(AX), R8
 	VBROADCASTSS (R8), Y10
 	VADDPS       Y10, Y0, Y0
 	VADDPS       Y10, Y1, Y1
@@ -1880,88 +2287,113 @@ noBias:
 	VMAXPS Y7, Y10, Y7
 
 noReLU:
-	MOVQ       304(AX), R8
+	MOVQ       368(AX), R8
 	MOVQ       120(AX), R9
 	SHLQ       $0x02, R9
+	MOVQ       128(AX), R10
+	SHLQ       $0x02, R10
 	TESTQ      $0x00000008, BX
 	JZ         noMask
-	MOVQ       304(AX), BX
+	MOVQ       376(AX), R11
 	VXORPS     Y10, Y10, Y10
-	VMASKMOVPS (BX), Y8, Y11
+	VMASKMOVPS (R11), Y8, Y11
 	VCMPPS     $0x1e, Y10, Y11, Y11
 	VANDPS     Y11, Y0, Y0
-	VMASKMOVPS 32(BX), Y9, Y11
+	VMASKMOVPS 32(R11)(R10*1), Y9, Y11
 	VCMPPS     $0x1e, Y10, Y11, Y11
 	VANDPS     Y11, Y1, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y8, Y11
+	ADDQ       R9, R11
+	VMASKMOVPS (R11), Y8, Y11
 	VCMPPS     $0x1e, Y10, Y11, Y11
 	VANDPS     Y11, Y2, Y2
-	VMASKMOVPS 32(BX), Y9, Y11
+	VMASKMOVPS 32(R11)(R10*1), Y9, Y11
 	VCMPPS     $0x1e, Y10, Y11, Y11
 	VANDPS     Y11, Y3, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y8, Y11
+	ADDQ       R9, R11
+	VMASKMOVPS (R11), Y8, Y11
 	VCMPPS     $0x1e, Y10, Y11, Y11
 	VANDPS     Y11, Y4, Y4
-	VMASKMOVPS 32(BX), Y9, Y11
+	VMASKMOVPS 32(R11)(R10*1), Y9, Y11
 	VCMPPS     $0x1e, Y10, Y11, Y11
 	VANDPS     Y11, Y5, Y5
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y8, Y11
+	ADDQ       R9, R11
+	VMASKMOVPS (R11), Y8, Y11
 	VCMPPS     $0x1e, Y10, Y11, Y11
 	VANDPS     Y11, Y6, Y6
-	VMASKMOVPS 32(BX), Y9, Y11
+	VMASKMOVPS 32(R11)(R10*1), Y9, Y11
 	VCMPPS     $0x1e, Y10, Y11, Y11
 	VANDPS     Y11, Y7, Y7
-	ADDQ       R9, BX
+	ADDQ       R9, R11
 
 noMask:
-	CMPQ    192(AX), $0x10
+	TESTQ   $0x00000010, BX
+	JZ      noSums
+	MOVQ    400(AX), BX
+	VADDPS  (BX), Y0, Y10
+	VADDPS  Y1, Y10, Y10
+	VMOVUPS Y10, (BX)
+	VADDPS  32(BX), Y2, Y10
+	VADDPS  Y3, Y10, Y10
+	VMOVUPS Y10, 32(BX)
+	VADDPS  64(BX), Y4, Y10
+	VADDPS  Y5, Y10, Y10
+	VMOVUPS Y10, 64(BX)
+	VADDPS  96(BX), Y6, Y10
+	VADDPS  Y7, Y10, Y10
+	VMOVUPS Y10, 96(BX)
+
+noSums:
+	CMPQ    248(AX), $0x10
 	JNE     partial
-	MOVQ    304(AX), BX
+	MOVQ    368(AX), BX
 	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y1, 32(BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Y2, (BX)
-	VMOVUPS Y3, 32(BX)
+	VMOVUPS Y3, 32(BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Y4, (BX)
-	VMOVUPS Y5, 32(BX)
+	VMOVUPS Y5, 32(BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Y6, (BX)
-	VMOVUPS Y7, 32(BX)
+	VMOVUPS Y7, 32(BX)(R10*1)
 	ADDQ    R9, BX
 	JMP     stored
 
 partial:
 	VMASKMOVPS Y0, Y8, (R8)
-	VMASKMOVPS Y1, Y9, 32(R8)
+	VMASKMOVPS Y1, Y9, 32(R8)(R10*1)
 	ADDQ       R9, R8
 	VMASKMOVPS Y2, Y8, (R8)
-	VMASKMOVPS Y3, Y9, 32(R8)
+	VMASKMOVPS Y3, Y9, 32(R8)(R10*1)
 	ADDQ       R9, R8
 	VMASKMOVPS Y4, Y8, (R8)
-	VMASKMOVPS Y5, Y9, 32(R8)
+	VMASKMOVPS Y5, Y9, 32(R8)(R10*1)
 	ADDQ       R9, R8
 	VMASKMOVPS Y6, Y8, (R8)
-	VMASKMOVPS Y7, Y9, 32(R8)
+	VMASKMOVPS Y7, Y9, 32(R8)(R10*1)
 	ADDQ       R9, R8
 
 stored:
-	MOVQ 208(AX), BX
+	MOVQ 264(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 296(AX)
-	MOVQ 216(AX), BX
+	ADDQ BX, 360(AX)
+	MOVQ 272(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 304(AX)
-	MOVQ 224(AX), BX
+	ADDQ BX, 368(AX)
+	MOVQ 272(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 312(AX)
-	MOVQ 232(AX), BX
+	ADDQ BX, 376(AX)
+	MOVQ 280(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 320(AX)
-	DECQ 336(AX)
+	ADDQ BX, 384(AX)
+	MOVQ 288(AX), BX
+	SHLQ $0x02, BX
+	ADDQ BX, 392(AX)
+	MOVQ 296(AX), BX
+	SHLQ $0x02, BX
+	ADDQ BX, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -1969,30 +2401,53 @@ stored:
 // func tile5x2AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile5x2AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	MOVQ 32(AX), SI
-	SHLQ $0x02, SI
-	MOVQ 88(AX), DI
-	SHLQ $0x02, DI
-	MOVQ (AX), BX
-	MOVQ BX, 296(AX)
-	MOVQ 96(AX), BX
-	MOVQ BX, 304(AX)
-	MOVQ 128(AX), BX
-	MOVQ BX, 312(AX)
-	MOVQ 160(AX), BX
-	MOVQ BX, 320(AX)
-	MOVQ 200(AX), BX
-	MOVQ BX, 336(AX)
-	MOVQ 280(AX), BX
-	MOVQ BX, 352(AX)
-	MOVQ 264(AX), R8
-	SHLQ $0x02, R8
-	ADDQ 240(AX), R8
-	MOVQ R8, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       32(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       88(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), BX
+	MOVQ       BX, 360(AX)
+	MOVQ       96(AX), BX
+	MOVQ       BX, 368(AX)
+	MOVQ       136(AX), BX
+	MOVQ       BX, 376(AX)
+	MOVQ       160(AX), BX
+	MOVQ       BX, 384(AX)
+	MOVQ       192(AX), BX
+	MOVQ       BX, 392(AX)
+	MOVQ       216(AX), BX
+	MOVQ       BX, 400(AX)
+	MOVQ       256(AX), BX
+	MOVQ       BX, 416(AX)
+	MOVQ       344(AX), BX
+	MOVQ       BX, 432(AX)
+	MOVQ       328(AX), R8
+	SHLQ       $0x02, R8
+	ADDQ       304(AX), R8
+	MOVQ       R8, 424(AX)
+	MOVQ       96(AX), BX
+	MOVQ       120(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
 
 block:
 	VXORPS     Y0, Y0, Y0
@@ -2005,37 +2460,53 @@ block:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	MOVQ       304(AX), BX
+	MOVQ       272(AX), BX
+	SHLQ       $0x02, BX
+	ADDQ       368(AX), BX
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
-	PREFETCHT0 (BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	MOVQ       272(AX), R9
+	MOVQ       128(AX), R9
 	SHLQ       $0x02, R9
-	MOVQ       344(AX), R8
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 32(BX)(R9*1)
+	MOVQ       336(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       424(AX), R8
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R8
 	XORQ       R9, R9
 
 fetch:
-	MOVQ 296(AX), BX
-	MOVQ BX, 288(AX)
+	MOVQ 360(AX), BX
+	MOVQ BX, 352(AX)
 	MOVQ 48(AX), BX
-	MOVQ BX, 328(AX)
+	MOVQ BX, 408(AX)
 	MOVQ 64(AX), R10
 
 segment:
-	MOVQ 288(AX), BX
-	MOVQ 56(AX), R11
+	MOVQ       352(AX), BX
+	MOVQ       40(AX), R11
+	SHLQ       $0x02, R11
+	ADDQ       R11, 352(AX)
+	ADDQ       BX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 (R11)(CX*2)
+	PREFETCHT0 (R11)(CX*4)
+	MOVQ       56(AX), R11
 
 k:
 	VMOVUPS      (R10), Y10
@@ -2061,13 +2532,10 @@ k:
 	ADDQ         SI, BX
 	DECQ         R11
 	JNZ          k
-	MOVQ         40(AX), BX
-	SHLQ         $0x02, BX
-	ADDQ         BX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), BX
-	MOVQ         192(AX), R8
+	MOVQ         240(AX), BX
+	MOVQ         248(AX), R8
 	MOVQ         $0x00000008, R9
 	CMPQ         R8, R9
 	CMOVQLT      R8, R9
@@ -2083,8 +2551,8 @@ k:
 	VMOVUPS      32(R8)(R9*4), Y11
 	TESTQ        $0x00000001, BX
 	JZ           noD
-	MOVQ         312(AX), R8
-	MOVQ         152(AX), R9
+	MOVQ         384(AX), R8
+	MOVQ         184(AX), R9
 	SHLQ         $0x02, R9
 	VMASKMOVPS   (R8), Y10, Y12
 	VADDPS       Y12, Y0, Y0
@@ -2115,7 +2583,7 @@ k:
 noD:
 	TESTQ        $0x00000002, BX
 	JZ           noBias
-	MOVQ         320(AX), R8
+	MOVQ         392(AX), R8
 	VBROADCASTSS (R8), Y12
 	VADDPS       Y12, Y0, Y0
 	VADDPS       Y12, Y1, Y1
@@ -2148,101 +2616,129 @@ noBias:
 	VMAXPS Y9, Y12, Y9
 
 noReLU:
-	MOVQ       304(AX), R8
+	MOVQ       368(AX), R8
 	MOVQ       120(AX), R9
 	SHLQ       $0x02, R9
+	MOVQ       128(AX), R10
+	SHLQ       $0x02, R10
 	TESTQ      $0x00000008, BX
 	JZ         noMask
-	MOVQ       304(AX), BX
+	MOVQ       376(AX), R11
 	VXORPS     Y12, Y12, Y12
-	VMASKMOVPS (BX), Y10, Y13
+	VMASKMOVPS (R11), Y10, Y13
 	VCMPPS     $0x1e, Y12, Y13, Y13
 	VANDPS     Y13, Y0, Y0
-	VMASKMOVPS 32(BX), Y11, Y13
+	VMASKMOVPS 32(R11)(R10*1), Y11, Y13
 	VCMPPS     $0x1e, Y12, Y13, Y13
 	VANDPS     Y13, Y1, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y10, Y13
+	ADDQ       R9, R11
+	VMASKMOVPS (R11), Y10, Y13
 	VCMPPS     $0x1e, Y12, Y13, Y13
 	VANDPS     Y13, Y2, Y2
-	VMASKMOVPS 32(BX), Y11, Y13
+	VMASKMOVPS 32(R11)(R10*1), Y11, Y13
 	VCMPPS     $0x1e, Y12, Y13, Y13
 	VANDPS     Y13, Y3, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y10, Y13
+	ADDQ       R9, R11
+	VMASKMOVPS (R11), Y10, Y13
 	VCMPPS     $0x1e, Y12, Y13, Y13
 	VANDPS     Y13, Y4, Y4
-	VMASKMOVPS 32(BX), Y11, Y13
+	VMASKMOVPS 32(R11)(R10*1), Y11, Y13
 	VCMPPS     $0x1e, Y12, Y13, Y13
 	VANDPS     Y13, Y5, Y5
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y10, Y13
+	ADDQ       R9, R11
+	VMASKMOVPS (R11), Y10, Y13
 	VCMPPS     $0x1e, Y12, Y13, Y13
 	VANDPS     Y13, Y6, Y6
-	VMASKMOVPS 32(BX), Y11, Y13
+	VMASKMOVPS 32(R11)(R10*1), Y11, Y13
 	VCMPPS     $0x1e, Y12, Y13, Y13
 	VANDPS     Y13, Y7, Y7
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y10, Y13
+	ADDQ       R9, R11
+	VMASKMOVPS (R11), Y10, Y13
 	VCMPPS     $0x1e, Y12, Y13, Y13
 	VANDPS     Y13, Y8, Y8
-	VMASKMOVPS 32(BX), Y11, Y13
+	VMASKMOVPS 32(R11)(R10*1), Y11, Y13
 	VCMPPS     $0x1e, Y12, Y13, Y13
 	VANDPS     Y13, Y9, Y9
-	ADDQ       R9, BX
+	ADDQ       R9, R11
 
 noMask:
-	CMPQ    192(AX), $0x10
+	TESTQ   $0x00000010, BX
+	JZ      noSums
+	MOVQ    400(AX), BX
+	VADDPS  (BX), Y0, Y12
+	VADDPS  Y1, Y12, Y12
+	VMOVUPS Y12, (BX)
+	VADDPS  32(BX), Y2, Y12
+	VADDPS  Y3, Y12, Y12
+	VMOVUPS Y12, 32(BX)
+	VADDPS  64(BX), Y4, Y12
+	VADDPS  Y5, Y12, Y12
+	VMOVUPS Y12, 64(BX)
+	VADDPS  96(BX), Y6, Y12
+	VADDPS  Y7, Y12, Y12
+	VMOVUPS Y12, 96(BX)
+	VADDPS  128(BX), Y8, Y12
+	VADDPS  Y9, Y12, Y12
+	VMOVUPS Y12, 128(BX)
+
+noSums:
+	CMPQ    248(AX), $0x10
 	JNE     partial
-	MOVQ    304(AX), BX
+	MOVQ    368(AX), BX
 	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y1, 32(BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Y2, (BX)
-	VMOVUPS Y3, 32(BX)
+	VMOVUPS Y3, 32(BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Y4, (BX)
-	VMOVUPS Y5, 32(BX)
+	VMOVUPS Y5, 32(BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Y6, (BX)
-	VMOVUPS Y7, 32(BX)
+	VMOVUPS Y7, 32(BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Y8, (BX)
-	VMOVUPS Y9, 32(BX)
+	VMOVUPS Y9, 32(BX)(R10*1)
 	ADDQ    R9, BX
 	JMP     stored
 
 partial:
 	VMASKMOVPS Y0, Y10, (R8)
-	VMASKMOVPS Y1, Y11, 32(R8)
+	VMASKMOVPS Y1, Y11, 32(R8)(R10*1)
 	ADDQ       R9, R8
 	VMASKMOVPS Y2, Y10, (R8)
-	VMASKMOVPS Y3, Y11, 32(R8)
+	VMASKMOVPS Y3, Y11, 32(R8)(R10*1)
 	ADDQ       R9, R8
 	VMASKMOVPS Y4, Y10, (R8)
-	VMASKMOVPS Y5, Y11, 32(R8)
+	VMASKMOVPS Y5, Y11, 32(R8)(R10*1)
 	ADDQ       R9, R8
 	VMASKMOVPS Y6, Y10, (R8)
-	VMASKMOVPS Y7, Y11, 32(R8)
+	VMASKMOVPS Y7, Y11, 32(R8)(R10*1)
 	ADDQ       R9, R8
 	VMASKMOVPS Y8, Y10, (R8)
-	VMASKMOVPS Y9, Y11, 32(R8)
+	VMASKMOVPS Y9, Y11, 32(R8)(R10*1)
 	ADDQ       R9, R8
 
 stored:
-	MOVQ 208(AX), BX
+	MOVQ 264(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 296(AX)
-	MOVQ 216(AX), BX
+	ADDQ BX, 360(AX)
+	MOVQ 272(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 304(AX)
-	MOVQ 224(AX), BX
+	ADDQ BX, 368(AX)
+	MOVQ 272(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 312(AX)
-	MOVQ 232(AX), BX
+	ADDQ BX, 376(AX)
+	MOVQ 280(AX), BX
 	SHLQ $0x02, BX
-	ADDQ BX, 320(AX)
-	DECQ 336(AX)
+	ADDQ BX, 384(AX)
+	MOVQ 288(AX), BX
+	SHLQ $0x02, BX
+	ADDQ BX, 392(AX)
+	MOVQ 296(AX), BX
+	SHLQ $0x02, BX
+	ADDQ BX, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -2250,31 +2746,57 @@ stored:
 // func tile6x2AVX2(a *byte)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tile6x2AVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	LEAQ (CX)(CX*4), BX
-	MOVQ 32(AX), DI
-	SHLQ $0x02, DI
-	MOVQ 88(AX), R8
-	SHLQ $0x02, R8
-	MOVQ (AX), SI
-	MOVQ SI, 296(AX)
-	MOVQ 96(AX), SI
-	MOVQ SI, 304(AX)
-	MOVQ 128(AX), SI
-	MOVQ SI, 312(AX)
-	MOVQ 160(AX), SI
-	MOVQ SI, 320(AX)
-	MOVQ 200(AX), SI
-	MOVQ SI, 336(AX)
-	MOVQ 280(AX), SI
-	MOVQ SI, 352(AX)
-	MOVQ 264(AX), R9
-	SHLQ $0x02, R9
-	ADDQ 240(AX), R9
-	MOVQ R9, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (CX)(CX*4), BX
+	MOVQ       32(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       88(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       (AX), SI
+	MOVQ       SI, 360(AX)
+	MOVQ       96(AX), SI
+	MOVQ       SI, 368(AX)
+	MOVQ       136(AX), SI
+	MOVQ       SI, 376(AX)
+	MOVQ       160(AX), SI
+	MOVQ       SI, 384(AX)
+	MOVQ       192(AX), SI
+	MOVQ       SI, 392(AX)
+	MOVQ       216(AX), SI
+	MOVQ       SI, 400(AX)
+	MOVQ       256(AX), SI
+	MOVQ       SI, 416(AX)
+	MOVQ       344(AX), SI
+	MOVQ       SI, 432(AX)
+	MOVQ       328(AX), R9
+	SHLQ       $0x02, R9
+	ADDQ       304(AX), R9
+	MOVQ       R9, 424(AX)
+	MOVQ       96(AX), SI
+	MOVQ       120(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       128(AX), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
 
 block:
 	VXORPS     Y0, Y0, Y0
@@ -2289,39 +2811,56 @@ block:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	MOVQ       304(AX), SI
+	MOVQ       272(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       368(AX), SI
 	MOVQ       120(AX), R9
 	SHLQ       $0x02, R9
-	PREFETCHT0 (SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	MOVQ       272(AX), R10
+	MOVQ       128(AX), R10
 	SHLQ       $0x02, R10
-	MOVQ       344(AX), R9
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 32(SI)(R10*1)
+	MOVQ       336(AX), R10
+	SHLQ       $0x02, R10
+	MOVQ       424(AX), R9
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R9
 	XORQ       R10, R10
 
 fetch:
-	MOVQ 296(AX), SI
-	MOVQ SI, 288(AX)
+	MOVQ 360(AX), SI
+	MOVQ SI, 352(AX)
 	MOVQ 48(AX), SI
-	MOVQ SI, 328(AX)
+	MOVQ SI, 408(AX)
 	MOVQ 64(AX), R11
 
 segment:
-	MOVQ 288(AX), SI
-	MOVQ 56(AX), R12
+	MOVQ       352(AX), SI
+	MOVQ       40(AX), R12
+	SHLQ       $0x02, R12
+	ADDQ       R12, 352(AX)
+	ADDQ       SI, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(CX*2)
+	PREFETCHT0 (R12)(CX*4)
+	MOVQ       56(AX), R12
 
 k:
 	VMOVUPS      (R11), Y12
@@ -2350,13 +2889,10 @@ k:
 	ADDQ         DI, SI
 	DECQ         R12
 	JNZ          k
-	MOVQ         40(AX), SI
-	SHLQ         $0x02, SI
-	ADDQ         SI, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), SI
-	MOVQ         192(AX), R9
+	MOVQ         240(AX), SI
+	MOVQ         248(AX), R9
 	MOVQ         $0x00000008, R10
 	CMPQ         R9, R10
 	CMOVQLT      R9, R10
@@ -2372,8 +2908,8 @@ k:
 	VMOVUPS      32(R9)(R10*4), Y13
 	TESTQ        $0x00000001, SI
 	JZ           noD
-	MOVQ         312(AX), R9
-	MOVQ         152(AX), R10
+	MOVQ         384(AX), R9
+	MOVQ         184(AX), R10
 	SHLQ         $0x02, R10
 	VMASKMOVPS   (R9), Y12, Y14
 	VADDPS       Y14, Y0, Y0
@@ -2409,7 +2945,7 @@ k:
 noD:
 	TESTQ        $0x00000002, SI
 	JZ           noBias
-	MOVQ         320(AX), R9
+	MOVQ         392(AX), R9
 	VBROADCASTSS (R9), Y14
 	VADDPS       Y14, Y0, Y0
 	VADDPS       Y14, Y1, Y1
@@ -2447,114 +2983,145 @@ noBias:
 	VMAXPS Y11, Y14, Y11
 
 noReLU:
-	MOVQ       304(AX), R9
+	MOVQ       368(AX), R9
 	MOVQ       120(AX), R10
 	SHLQ       $0x02, R10
+	MOVQ       128(AX), R11
+	SHLQ       $0x02, R11
 	TESTQ      $0x00000008, SI
 	JZ         noMask
-	MOVQ       304(AX), SI
+	MOVQ       376(AX), R12
 	VXORPS     Y14, Y14, Y14
-	VMASKMOVPS (SI), Y12, Y15
+	VMASKMOVPS (R12), Y12, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y0, Y0
-	VMASKMOVPS 32(SI), Y13, Y15
+	VMASKMOVPS 32(R12)(R11*1), Y13, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y1, Y1
-	ADDQ       R10, SI
-	VMASKMOVPS (SI), Y12, Y15
+	ADDQ       R10, R12
+	VMASKMOVPS (R12), Y12, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y2, Y2
-	VMASKMOVPS 32(SI), Y13, Y15
+	VMASKMOVPS 32(R12)(R11*1), Y13, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y3, Y3
-	ADDQ       R10, SI
-	VMASKMOVPS (SI), Y12, Y15
+	ADDQ       R10, R12
+	VMASKMOVPS (R12), Y12, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y4, Y4
-	VMASKMOVPS 32(SI), Y13, Y15
+	VMASKMOVPS 32(R12)(R11*1), Y13, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y5, Y5
-	ADDQ       R10, SI
-	VMASKMOVPS (SI), Y12, Y15
+	ADDQ       R10, R12
+	VMASKMOVPS (R12), Y12, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y6, Y6
-	VMASKMOVPS 32(SI), Y13, Y15
+	VMASKMOVPS 32(R12)(R11*1), Y13, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y7, Y7
-	ADDQ       R10, SI
-	VMASKMOVPS (SI), Y12, Y15
+	ADDQ       R10, R12
+	VMASKMOVPS (R12), Y12, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y8, Y8
-	VMASKMOVPS 32(SI), Y13, Y15
+	VMASKMOVPS 32(R12)(R11*1), Y13, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y9, Y9
-	ADDQ       R10, SI
-	VMASKMOVPS (SI), Y12, Y15
+	ADDQ       R10, R12
+	VMASKMOVPS (R12), Y12, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y10, Y10
-	VMASKMOVPS 32(SI), Y13, Y15
+	VMASKMOVPS 32(R12)(R11*1), Y13, Y15
 	VCMPPS     $0x1e, Y14, Y15, Y15
 	VANDPS     Y15, Y11, Y11
-	ADDQ       R10, SI
+	ADDQ       R10, R12
 
 noMask:
-	CMPQ    192(AX), $0x10
+	TESTQ   $0x00000010, SI
+	JZ      noSums
+	MOVQ    400(AX), SI
+	VADDPS  (SI), Y0, Y14
+	VADDPS  Y1, Y14, Y14
+	VMOVUPS Y14, (SI)
+	VADDPS  32(SI), Y2, Y14
+	VADDPS  Y3, Y14, Y14
+	VMOVUPS Y14, 32(SI)
+	VADDPS  64(SI), Y4, Y14
+	VADDPS  Y5, Y14, Y14
+	VMOVUPS Y14, 64(SI)
+	VADDPS  96(SI), Y6, Y14
+	VADDPS  Y7, Y14, Y14
+	VMOVUPS Y14, 96(SI)
+	VADDPS  128(SI), Y8, Y14
+	VADDPS  Y9, Y14, Y14
+	VMOVUPS Y14, 128(SI)
+	VADDPS  160(SI), Y10, Y14
+	VADDPS  Y11, Y14, Y14
+	VMOVUPS Y14, 160(SI)
+
+noSums:
+	CMPQ    248(AX), $0x10
 	JNE     partial
-	MOVQ    304(AX), SI
+	MOVQ    368(AX), SI
 	VMOVUPS Y0, (SI)
-	VMOVUPS Y1, 32(SI)
+	VMOVUPS Y1, 32(SI)(R11*1)
 	ADDQ    R10, SI
 	VMOVUPS Y2, (SI)
-	VMOVUPS Y3, 32(SI)
+	VMOVUPS Y3, 32(SI)(R11*1)
 	ADDQ    R10, SI
 	VMOVUPS Y4, (SI)
-	VMOVUPS Y5, 32(SI)
+	VMOVUPS Y5, 32(SI)(R11*1)
 	ADDQ    R10, SI
 	VMOVUPS Y6, (SI)
-	VMOVUPS Y7, 32(SI)
+	VMOVUPS Y7, 32(SI)(R11*1)
 	ADDQ    R10, SI
 	VMOVUPS Y8, (SI)
-	VMOVUPS Y9, 32(SI)
+	VMOVUPS Y9, 32(SI)(R11*1)
 	ADDQ    R10, SI
 	VMOVUPS Y10, (SI)
-	VMOVUPS Y11, 32(SI)
+	VMOVUPS Y11, 32(SI)(R11*1)
 	ADDQ    R10, SI
 	JMP     stored
 
 partial:
 	VMASKMOVPS Y0, Y12, (R9)
-	VMASKMOVPS Y1, Y13, 32(R9)
+	VMASKMOVPS Y1, Y13, 32(R9)(R11*1)
 	ADDQ       R10, R9
 	VMASKMOVPS Y2, Y12, (R9)
-	VMASKMOVPS Y3, Y13, 32(R9)
+	VMASKMOVPS Y3, Y13, 32(R9)(R11*1)
 	ADDQ       R10, R9
 	VMASKMOVPS Y4, Y12, (R9)
-	VMASKMOVPS Y5, Y13, 32(R9)
+	VMASKMOVPS Y5, Y13, 32(R9)(R11*1)
 	ADDQ       R10, R9
 	VMASKMOVPS Y6, Y12, (R9)
-	VMASKMOVPS Y7, Y13, 32(R9)
+	VMASKMOVPS Y7, Y13, 32(R9)(R11*1)
 	ADDQ       R10, R9
 	VMASKMOVPS Y8, Y12, (R9)
-	VMASKMOVPS Y9, Y13, 32(R9)
+	VMASKMOVPS Y9, Y13, 32(R9)(R11*1)
 	ADDQ       R10, R9
 	VMASKMOVPS Y10, Y12, (R9)
-	VMASKMOVPS Y11, Y13, 32(R9)
+	VMASKMOVPS Y11, Y13, 32(R9)(R11*1)
 	ADDQ       R10, R9
 
 stored:
-	MOVQ 208(AX), SI
+	MOVQ 264(AX), SI
 	SHLQ $0x02, SI
-	ADDQ SI, 296(AX)
-	MOVQ 216(AX), SI
+	ADDQ SI, 360(AX)
+	MOVQ 272(AX), SI
 	SHLQ $0x02, SI
-	ADDQ SI, 304(AX)
-	MOVQ 224(AX), SI
+	ADDQ SI, 368(AX)
+	MOVQ 272(AX), SI
 	SHLQ $0x02, SI
-	ADDQ SI, 312(AX)
-	MOVQ 232(AX), SI
+	ADDQ SI, 376(AX)
+	MOVQ 280(AX), SI
 	SHLQ $0x02, SI
-	ADDQ SI, 320(AX)
-	DECQ 336(AX)
+	ADDQ SI, 384(AX)
+	MOVQ 288(AX), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 392(AX)
+	MOVQ 296(AX), SI
+	SHLQ $0x02, SI
+	ADDQ SI, 400(AX)
+	DECQ 416(AX)
 	JNZ  block
 	VZEROUPPER
 	RET
@@ -3238,6 +3805,67 @@ part:
 	JG         vector
 
 done:
+	VZEROUPPER
+	RET
+
+// func turnAVX2(dst []float32, src []float32, stride int, n int)
+// Requires: AVX, MMX+
+TEXT ·turnAVX2(SB), NOSPLIT, $0-64
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ stride+48(FP), DX
+	MOVQ n+56(FP), BX
+	SHLQ $0x02, DX
+
+square:
+	PREFETCHT0  8192(CX)
+	PREFETCHT0  8256(CX)
+	PREFETCHT0  8320(CX)
+	PREFETCHT0  8384(CX)
+	VMOVUPS     (CX), X0
+	VINSERTF128 $0x01, 128(CX), Y0, Y0
+	VMOVUPS     32(CX), X1
+	VINSERTF128 $0x01, 160(CX), Y1, Y1
+	VMOVUPS     64(CX), X2
+	VINSERTF128 $0x01, 192(CX), Y2, Y2
+	VMOVUPS     96(CX), X3
+	VINSERTF128 $0x01, 224(CX), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKHPS   Y1, Y0, Y5
+	VUNPCKLPS   Y3, Y2, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y6, Y4, Y8
+	VUNPCKHPD   Y6, Y4, Y4
+	VMOVUPS     Y8, (AX)
+	VMOVUPS     Y4, 32(AX)
+	VUNPCKLPD   Y7, Y5, Y4
+	VUNPCKHPD   Y7, Y5, Y5
+	VMOVUPS     Y4, 64(AX)
+	VMOVUPS     Y5, 96(AX)
+	VMOVUPS     16(CX), X9
+	VINSERTF128 $0x01, 144(CX), Y9, Y9
+	VMOVUPS     48(CX), X10
+	VINSERTF128 $0x01, 176(CX), Y10, Y10
+	VMOVUPS     80(CX), X11
+	VINSERTF128 $0x01, 208(CX), Y11, Y11
+	VMOVUPS     112(CX), X12
+	VINSERTF128 $0x01, 240(CX), Y12, Y12
+	VUNPCKLPS   Y10, Y9, Y4
+	VUNPCKHPS   Y10, Y9, Y5
+	VUNPCKLPS   Y12, Y11, Y6
+	VUNPCKHPS   Y12, Y11, Y7
+	VUNPCKLPD   Y6, Y4, Y8
+	VUNPCKHPD   Y6, Y4, Y4
+	VMOVUPS     Y8, 128(AX)
+	VMOVUPS     Y4, 160(AX)
+	VUNPCKLPD   Y7, Y5, Y4
+	VUNPCKHPD   Y7, Y5, Y5
+	VMOVUPS     Y4, 192(AX)
+	VMOVUPS     Y5, 224(AX)
+	ADDQ        $0x00000100, CX
+	ADDQ        DX, AX
+	DECQ        BX
+	JNZ         square
 	VZEROUPPER
 	RET
 

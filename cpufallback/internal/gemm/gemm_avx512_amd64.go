@@ -10,6 +10,7 @@ func avx512() *Kernels {
 		fold: foldAVX512,
 		sums: sumsAVX512,
 		adds: addsAVX512,
+		turn: turnAVX512,
 		peak: peakAVX512,
 	}
 	k.tile[1][1] = tile1x1AVX512
@@ -178,6 +179,11 @@ func sumsAVX512(dst, src []float32, stride, n int)
 //
 //go:noescape
 func addsAVX512(dst, src []float32, stride, parts int)
+
+// turnAVX512 transposes n squares of a vector's width.
+//
+//go:noescape
+func turnAVX512(dst, src []float32, stride, n int)
 
 // peakAVX512 does n times 24 vectors of multiply-adds, in registers.
 //

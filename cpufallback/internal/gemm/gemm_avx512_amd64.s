@@ -7,53 +7,72 @@
 // func tile1x1AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile1x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), DX
-	SHLQ $0x02, DX
-	MOVQ (AX), CX
-	MOVQ CX, 296(AX)
-	MOVQ 96(AX), CX
-	MOVQ CX, 304(AX)
-	MOVQ 128(AX), CX
-	MOVQ CX, 312(AX)
-	MOVQ 160(AX), CX
-	MOVQ CX, 320(AX)
-	MOVQ 200(AX), CX
-	MOVQ CX, 336(AX)
-	MOVQ 280(AX), CX
-	MOVQ CX, 352(AX)
-	MOVQ 264(AX), BX
-	SHLQ $0x02, BX
-	ADDQ 240(AX), BX
-	MOVQ BX, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), DX
+	SHLQ       $0x02, DX
+	MOVQ       (AX), CX
+	MOVQ       CX, 360(AX)
+	MOVQ       96(AX), CX
+	MOVQ       CX, 368(AX)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 376(AX)
+	MOVQ       160(AX), CX
+	MOVQ       CX, 384(AX)
+	MOVQ       192(AX), CX
+	MOVQ       CX, 392(AX)
+	MOVQ       216(AX), CX
+	MOVQ       CX, 400(AX)
+	MOVQ       256(AX), CX
+	MOVQ       CX, 416(AX)
+	MOVQ       344(AX), CX
+	MOVQ       CX, 432(AX)
+	MOVQ       328(AX), BX
+	SHLQ       $0x02, BX
+	ADDQ       304(AX), BX
+	MOVQ       BX, 424(AX)
+	MOVQ       96(AX), CX
+	MOVQ       120(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       128(AX), BX
+	SHLQ       $0x02, BX
+	PREFETCHT0 (CX)
 
 block:
 	VXORPS     Z0, Z0, Z0
-	MOVQ       304(AX), CX
+	MOVQ       272(AX), CX
+	SHLQ       $0x02, CX
+	ADDQ       368(AX), CX
 	MOVQ       120(AX), BX
 	SHLQ       $0x02, BX
+	MOVQ       128(AX), BX
+	SHLQ       $0x02, BX
 	PREFETCHT0 (CX)
-	MOVQ       272(AX), SI
+	MOVQ       336(AX), SI
 	SHLQ       $0x02, SI
-	MOVQ       344(AX), BX
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	MOVQ       424(AX), BX
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), BX
 	XORQ       SI, SI
 
 fetch:
-	MOVQ 296(AX), CX
-	MOVQ CX, 288(AX)
+	MOVQ 360(AX), CX
+	MOVQ CX, 352(AX)
 	MOVQ 48(AX), CX
-	MOVQ CX, 328(AX)
+	MOVQ CX, 408(AX)
 	MOVQ 64(AX), DI
 
 segment:
-	MOVQ 288(AX), CX
-	MOVQ 56(AX), R8
+	MOVQ       352(AX), CX
+	MOVQ       40(AX), R8
+	SHLQ       $0x02, R8
+	ADDQ       R8, 352(AX)
+	ADDQ       CX, R8
+	PREFETCHT0 (R8)
+	MOVQ       56(AX), R8
 
 k:
 	VMOVUPS          (DI), Z1
@@ -64,13 +83,10 @@ k:
 	ADDQ             DX, CX
 	DECQ             R8
 	JNZ              k
-	MOVQ             40(AX), CX
-	SHLQ             $0x02, CX
-	ADDQ             CX, 288(AX)
-	DECQ             328(AX)
+	DECQ             408(AX)
 	JNZ              segment
-	MOVQ             184(AX), CX
-	MOVQ             192(AX), BX
+	MOVQ             240(AX), CX
+	MOVQ             248(AX), BX
 	MOVQ             $0x00000010, SI
 	CMPQ             BX, SI
 	CMOVQLT          BX, SI
@@ -79,8 +95,8 @@ k:
 	KMOVW            BX, K1
 	TESTQ            $0x00000001, CX
 	JZ               noD
-	MOVQ             312(AX), BX
-	MOVQ             152(AX), SI
+	MOVQ             384(AX), BX
+	MOVQ             184(AX), SI
 	SHLQ             $0x02, SI
 	VMOVUPS.Z        (BX), K1, Z1
 	VADDPS           Z1, Z0, Z0
@@ -89,7 +105,7 @@ k:
 noD:
 	TESTQ        $0x00000002, CX
 	JZ           noBias
-	MOVQ         320(AX), BX
+	MOVQ         392(AX), BX
 	VBROADCASTSS (BX), Z1
 	VADDPS       Z1, Z0, Z0
 
@@ -100,34 +116,49 @@ noBias:
 	VMAXPS Z0, Z1, Z0
 
 noReLU:
-	MOVQ      304(AX), BX
+	MOVQ      368(AX), BX
 	MOVQ      120(AX), SI
 	SHLQ      $0x02, SI
+	MOVQ      128(AX), DI
+	SHLQ      $0x02, DI
 	TESTQ     $0x00000008, CX
 	JZ        noMask
-	MOVQ      304(AX), CX
+	MOVQ      376(AX), DI
 	VXORPS    Z1, Z1, Z1
-	VMOVUPS.Z (CX), K1, Z2
+	VMOVUPS.Z (DI), K1, Z2
 	VCMPPS    $0x1e, Z1, Z2, K2
 	VMOVAPS.Z Z0, K2, Z0
-	ADDQ      SI, CX
+	ADDQ      SI, DI
 
 noMask:
+	TESTQ   $0x00000010, CX
+	JZ      noSums
+	MOVQ    400(AX), CX
+	VADDPS  (CX), Z0, Z1
+	VMOVUPS Z1, (CX)
+
+noSums:
 	VMOVUPS Z0, K1, (BX)
 	ADDQ    SI, BX
-	MOVQ    208(AX), CX
+	MOVQ    264(AX), CX
 	SHLQ    $0x02, CX
-	ADDQ    CX, 296(AX)
-	MOVQ    216(AX), CX
+	ADDQ    CX, 360(AX)
+	MOVQ    272(AX), CX
 	SHLQ    $0x02, CX
-	ADDQ    CX, 304(AX)
-	MOVQ    224(AX), CX
+	ADDQ    CX, 368(AX)
+	MOVQ    272(AX), CX
 	SHLQ    $0x02, CX
-	ADDQ    CX, 312(AX)
-	MOVQ    232(AX), CX
+	ADDQ    CX, 376(AX)
+	MOVQ    280(AX), CX
 	SHLQ    $0x02, CX
-	ADDQ    CX, 320(AX)
-	DECQ    336(AX)
+	ADDQ    CX, 384(AX)
+	MOVQ    288(AX), CX
+	SHLQ    $0x02, CX
+	ADDQ    CX, 392(AX)
+	MOVQ    296(AX), CX
+	SHLQ    $0x02, CX
+	ADDQ    CX, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -135,56 +166,78 @@ noMask:
 // func tile2x1AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile2x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), BX
-	SHLQ $0x02, BX
-	MOVQ (AX), DX
-	MOVQ DX, 296(AX)
-	MOVQ 96(AX), DX
-	MOVQ DX, 304(AX)
-	MOVQ 128(AX), DX
-	MOVQ DX, 312(AX)
-	MOVQ 160(AX), DX
-	MOVQ DX, 320(AX)
-	MOVQ 200(AX), DX
-	MOVQ DX, 336(AX)
-	MOVQ 280(AX), DX
-	MOVQ DX, 352(AX)
-	MOVQ 264(AX), SI
-	SHLQ $0x02, SI
-	ADDQ 240(AX), SI
-	MOVQ SI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       (AX), DX
+	MOVQ       DX, 360(AX)
+	MOVQ       96(AX), DX
+	MOVQ       DX, 368(AX)
+	MOVQ       136(AX), DX
+	MOVQ       DX, 376(AX)
+	MOVQ       160(AX), DX
+	MOVQ       DX, 384(AX)
+	MOVQ       192(AX), DX
+	MOVQ       DX, 392(AX)
+	MOVQ       216(AX), DX
+	MOVQ       DX, 400(AX)
+	MOVQ       256(AX), DX
+	MOVQ       DX, 416(AX)
+	MOVQ       344(AX), DX
+	MOVQ       DX, 432(AX)
+	MOVQ       328(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       304(AX), SI
+	MOVQ       SI, 424(AX)
+	MOVQ       96(AX), DX
+	MOVQ       120(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       128(AX), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (DX)
+	ADDQ       SI, DX
+	PREFETCHT0 (DX)
 
 block:
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
-	MOVQ       304(AX), DX
+	MOVQ       272(AX), DX
+	SHLQ       $0x02, DX
+	ADDQ       368(AX), DX
 	MOVQ       120(AX), SI
 	SHLQ       $0x02, SI
+	MOVQ       128(AX), DI
+	SHLQ       $0x02, DI
 	PREFETCHT0 (DX)
 	ADDQ       SI, DX
 	PREFETCHT0 (DX)
-	MOVQ       272(AX), DI
+	MOVQ       336(AX), DI
 	SHLQ       $0x02, DI
-	MOVQ       344(AX), SI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	MOVQ       424(AX), SI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), SI
 	XORQ       DI, DI
 
 fetch:
-	MOVQ 296(AX), DX
-	MOVQ DX, 288(AX)
+	MOVQ 360(AX), DX
+	MOVQ DX, 352(AX)
 	MOVQ 48(AX), DX
-	MOVQ DX, 328(AX)
+	MOVQ DX, 408(AX)
 	MOVQ 64(AX), R8
 
 segment:
-	MOVQ 288(AX), DX
-	MOVQ 56(AX), R9
+	MOVQ       352(AX), DX
+	MOVQ       40(AX), R9
+	SHLQ       $0x02, R9
+	ADDQ       R9, 352(AX)
+	ADDQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(CX*1)
+	MOVQ       56(AX), R9
 
 k:
 	VMOVUPS          (R8), Z2
@@ -196,13 +249,10 @@ k:
 	ADDQ             BX, DX
 	DECQ             R9
 	JNZ              k
-	MOVQ             40(AX), DX
-	SHLQ             $0x02, DX
-	ADDQ             DX, 288(AX)
-	DECQ             328(AX)
+	DECQ             408(AX)
 	JNZ              segment
-	MOVQ             184(AX), DX
-	MOVQ             192(AX), SI
+	MOVQ             240(AX), DX
+	MOVQ             248(AX), SI
 	MOVQ             $0x00000010, DI
 	CMPQ             SI, DI
 	CMOVQLT          SI, DI
@@ -211,8 +261,8 @@ k:
 	KMOVW            SI, K1
 	TESTQ            $0x00000001, DX
 	JZ               noD
-	MOVQ             312(AX), SI
-	MOVQ             152(AX), DI
+	MOVQ             384(AX), SI
+	MOVQ             184(AX), DI
 	SHLQ             $0x02, DI
 	VMOVUPS.Z        (SI), K1, Z2
 	VADDPS           Z2, Z0, Z0
@@ -224,7 +274,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DX
 	JZ           noBias
-	MOVQ         320(AX), SI
+	MOVQ         392(AX), SI
 	VBROADCASTSS (SI), Z2
 	VADDPS       Z2, Z0, Z0
 	VBROADCASTSS 4(SI), Z2
@@ -238,40 +288,57 @@ noBias:
 	VMAXPS Z1, Z2, Z1
 
 noReLU:
-	MOVQ      304(AX), SI
+	MOVQ      368(AX), SI
 	MOVQ      120(AX), DI
 	SHLQ      $0x02, DI
+	MOVQ      128(AX), R8
+	SHLQ      $0x02, R8
 	TESTQ     $0x00000008, DX
 	JZ        noMask
-	MOVQ      304(AX), DX
+	MOVQ      376(AX), R8
 	VXORPS    Z2, Z2, Z2
-	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (R8), K1, Z3
 	VCMPPS    $0x1e, Z2, Z3, K2
 	VMOVAPS.Z Z0, K2, Z0
-	ADDQ      DI, DX
-	VMOVUPS.Z (DX), K1, Z3
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z3
 	VCMPPS    $0x1e, Z2, Z3, K2
 	VMOVAPS.Z Z1, K2, Z1
-	ADDQ      DI, DX
+	ADDQ      DI, R8
 
 noMask:
+	TESTQ   $0x00000010, DX
+	JZ      noSums
+	MOVQ    400(AX), DX
+	VADDPS  (DX), Z0, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(DX), Z1, Z2
+	VMOVUPS Z2, 64(DX)
+
+noSums:
 	VMOVUPS Z0, K1, (SI)
 	ADDQ    DI, SI
 	VMOVUPS Z1, K1, (SI)
 	ADDQ    DI, SI
-	MOVQ    208(AX), DX
+	MOVQ    264(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 296(AX)
-	MOVQ    216(AX), DX
+	ADDQ    DX, 360(AX)
+	MOVQ    272(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 304(AX)
-	MOVQ    224(AX), DX
+	ADDQ    DX, 368(AX)
+	MOVQ    272(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 312(AX)
-	MOVQ    232(AX), DX
+	ADDQ    DX, 376(AX)
+	MOVQ    280(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 320(AX)
-	DECQ    336(AX)
+	ADDQ    DX, 384(AX)
+	MOVQ    288(AX), DX
+	SHLQ    $0x02, DX
+	ADDQ    DX, 392(AX)
+	MOVQ    296(AX), DX
+	SHLQ    $0x02, DX
+	ADDQ    DX, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -279,59 +346,84 @@ noMask:
 // func tile3x1AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile3x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), BX
-	SHLQ $0x02, BX
-	MOVQ (AX), DX
-	MOVQ DX, 296(AX)
-	MOVQ 96(AX), DX
-	MOVQ DX, 304(AX)
-	MOVQ 128(AX), DX
-	MOVQ DX, 312(AX)
-	MOVQ 160(AX), DX
-	MOVQ DX, 320(AX)
-	MOVQ 200(AX), DX
-	MOVQ DX, 336(AX)
-	MOVQ 280(AX), DX
-	MOVQ DX, 352(AX)
-	MOVQ 264(AX), SI
-	SHLQ $0x02, SI
-	ADDQ 240(AX), SI
-	MOVQ SI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       (AX), DX
+	MOVQ       DX, 360(AX)
+	MOVQ       96(AX), DX
+	MOVQ       DX, 368(AX)
+	MOVQ       136(AX), DX
+	MOVQ       DX, 376(AX)
+	MOVQ       160(AX), DX
+	MOVQ       DX, 384(AX)
+	MOVQ       192(AX), DX
+	MOVQ       DX, 392(AX)
+	MOVQ       216(AX), DX
+	MOVQ       DX, 400(AX)
+	MOVQ       256(AX), DX
+	MOVQ       DX, 416(AX)
+	MOVQ       344(AX), DX
+	MOVQ       DX, 432(AX)
+	MOVQ       328(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       304(AX), SI
+	MOVQ       SI, 424(AX)
+	MOVQ       96(AX), DX
+	MOVQ       120(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       128(AX), DI
+	SHLQ       $0x02, DI
+	PREFETCHT0 (DX)
+	ADDQ       SI, DX
+	PREFETCHT0 (DX)
+	ADDQ       SI, DX
+	PREFETCHT0 (DX)
 
 block:
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
 	VXORPS     Z2, Z2, Z2
-	MOVQ       304(AX), DX
+	MOVQ       272(AX), DX
+	SHLQ       $0x02, DX
+	ADDQ       368(AX), DX
 	MOVQ       120(AX), SI
 	SHLQ       $0x02, SI
-	PREFETCHT0 (DX)
-	ADDQ       SI, DX
-	PREFETCHT0 (DX)
-	ADDQ       SI, DX
-	PREFETCHT0 (DX)
-	MOVQ       272(AX), DI
+	MOVQ       128(AX), DI
 	SHLQ       $0x02, DI
-	MOVQ       344(AX), SI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (DX)
+	ADDQ       SI, DX
+	PREFETCHT0 (DX)
+	ADDQ       SI, DX
+	PREFETCHT0 (DX)
+	MOVQ       336(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       424(AX), SI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), SI
 	XORQ       DI, DI
 
 fetch:
-	MOVQ 296(AX), DX
-	MOVQ DX, 288(AX)
+	MOVQ 360(AX), DX
+	MOVQ DX, 352(AX)
 	MOVQ 48(AX), DX
-	MOVQ DX, 328(AX)
+	MOVQ DX, 408(AX)
 	MOVQ 64(AX), R8
 
 segment:
-	MOVQ 288(AX), DX
-	MOVQ 56(AX), R9
+	MOVQ       352(AX), DX
+	MOVQ       40(AX), R9
+	SHLQ       $0x02, R9
+	ADDQ       R9, 352(AX)
+	ADDQ       DX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(CX*1)
+	PREFETCHT0 (R9)(CX*2)
+	MOVQ       56(AX), R9
 
 k:
 	VMOVUPS          (R8), Z3
@@ -344,13 +436,10 @@ k:
 	ADDQ             BX, DX
 	DECQ             R9
 	JNZ              k
-	MOVQ             40(AX), DX
-	SHLQ             $0x02, DX
-	ADDQ             DX, 288(AX)
-	DECQ             328(AX)
+	DECQ             408(AX)
 	JNZ              segment
-	MOVQ             184(AX), DX
-	MOVQ             192(AX), SI
+	MOVQ             240(AX), DX
+	MOVQ             248(AX), SI
 	MOVQ             $0x00000010, DI
 	CMPQ             SI, DI
 	CMOVQLT          SI, DI
@@ -359,8 +448,8 @@ k:
 	KMOVW            SI, K1
 	TESTQ            $0x00000001, DX
 	JZ               noD
-	MOVQ             312(AX), SI
-	MOVQ             152(AX), DI
+	MOVQ             384(AX), SI
+	MOVQ             184(AX), DI
 	SHLQ             $0x02, DI
 	VMOVUPS.Z        (SI), K1, Z3
 	VADDPS           Z3, Z0, Z0
@@ -375,7 +464,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DX
 	JZ           noBias
-	MOVQ         320(AX), SI
+	MOVQ         392(AX), SI
 	VBROADCASTSS (SI), Z3
 	VADDPS       Z3, Z0, Z0
 	VBROADCASTSS 4(SI), Z3
@@ -392,46 +481,65 @@ noBias:
 	VMAXPS Z2, Z3, Z2
 
 noReLU:
-	MOVQ      304(AX), SI
+	MOVQ      368(AX), SI
 	MOVQ      120(AX), DI
 	SHLQ      $0x02, DI
+	MOVQ      128(AX), R8
+	SHLQ      $0x02, R8
 	TESTQ     $0x00000008, DX
 	JZ        noMask
-	MOVQ      304(AX), DX
+	MOVQ      376(AX), R8
 	VXORPS    Z3, Z3, Z3
-	VMOVUPS.Z (DX), K1, Z4
+	VMOVUPS.Z (R8), K1, Z4
 	VCMPPS    $0x1e, Z3, Z4, K2
 	VMOVAPS.Z Z0, K2, Z0
-	ADDQ      DI, DX
-	VMOVUPS.Z (DX), K1, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z4
 	VCMPPS    $0x1e, Z3, Z4, K2
 	VMOVAPS.Z Z1, K2, Z1
-	ADDQ      DI, DX
-	VMOVUPS.Z (DX), K1, Z4
+	ADDQ      DI, R8
+	VMOVUPS.Z (R8), K1, Z4
 	VCMPPS    $0x1e, Z3, Z4, K2
 	VMOVAPS.Z Z2, K2, Z2
-	ADDQ      DI, DX
+	ADDQ      DI, R8
 
 noMask:
+	TESTQ   $0x00000010, DX
+	JZ      noSums
+	MOVQ    400(AX), DX
+	VADDPS  (DX), Z0, Z3
+	VMOVUPS Z3, (DX)
+	VADDPS  64(DX), Z1, Z3
+	VMOVUPS Z3, 64(DX)
+	VADDPS  128(DX), Z2, Z3
+	VMOVUPS Z3, 128(DX)
+
+noSums:
 	VMOVUPS Z0, K1, (SI)
 	ADDQ    DI, SI
 	VMOVUPS Z1, K1, (SI)
 	ADDQ    DI, SI
 	VMOVUPS Z2, K1, (SI)
 	ADDQ    DI, SI
-	MOVQ    208(AX), DX
+	MOVQ    264(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 296(AX)
-	MOVQ    216(AX), DX
+	ADDQ    DX, 360(AX)
+	MOVQ    272(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 304(AX)
-	MOVQ    224(AX), DX
+	ADDQ    DX, 368(AX)
+	MOVQ    272(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 312(AX)
-	MOVQ    232(AX), DX
+	ADDQ    DX, 376(AX)
+	MOVQ    280(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 320(AX)
-	DECQ    336(AX)
+	ADDQ    DX, 384(AX)
+	MOVQ    288(AX), DX
+	SHLQ    $0x02, DX
+	ADDQ    DX, 392(AX)
+	MOVQ    296(AX), DX
+	SHLQ    $0x02, DX
+	ADDQ    DX, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -439,63 +547,91 @@ noMask:
 // func tile4x1AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile4x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	MOVQ 32(AX), SI
-	SHLQ $0x02, SI
-	MOVQ (AX), BX
-	MOVQ BX, 296(AX)
-	MOVQ 96(AX), BX
-	MOVQ BX, 304(AX)
-	MOVQ 128(AX), BX
-	MOVQ BX, 312(AX)
-	MOVQ 160(AX), BX
-	MOVQ BX, 320(AX)
-	MOVQ 200(AX), BX
-	MOVQ BX, 336(AX)
-	MOVQ 280(AX), BX
-	MOVQ BX, 352(AX)
-	MOVQ 264(AX), DI
-	SHLQ $0x02, DI
-	ADDQ 240(AX), DI
-	MOVQ DI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       32(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       (AX), BX
+	MOVQ       BX, 360(AX)
+	MOVQ       96(AX), BX
+	MOVQ       BX, 368(AX)
+	MOVQ       136(AX), BX
+	MOVQ       BX, 376(AX)
+	MOVQ       160(AX), BX
+	MOVQ       BX, 384(AX)
+	MOVQ       192(AX), BX
+	MOVQ       BX, 392(AX)
+	MOVQ       216(AX), BX
+	MOVQ       BX, 400(AX)
+	MOVQ       256(AX), BX
+	MOVQ       BX, 416(AX)
+	MOVQ       344(AX), BX
+	MOVQ       BX, 432(AX)
+	MOVQ       328(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       304(AX), DI
+	MOVQ       DI, 424(AX)
+	MOVQ       96(AX), BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
 
 block:
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
 	VXORPS     Z2, Z2, Z2
 	VXORPS     Z3, Z3, Z3
-	MOVQ       304(AX), BX
+	MOVQ       272(AX), BX
+	SHLQ       $0x02, BX
+	ADDQ       368(AX), BX
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	MOVQ       272(AX), R8
+	MOVQ       128(AX), R8
 	SHLQ       $0x02, R8
-	MOVQ       344(AX), DI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	MOVQ       336(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       424(AX), DI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), DI
 	XORQ       R8, R8
 
 fetch:
-	MOVQ 296(AX), BX
-	MOVQ BX, 288(AX)
+	MOVQ 360(AX), BX
+	MOVQ BX, 352(AX)
 	MOVQ 48(AX), BX
-	MOVQ BX, 328(AX)
+	MOVQ BX, 408(AX)
 	MOVQ 64(AX), R9
 
 segment:
-	MOVQ 288(AX), BX
-	MOVQ 56(AX), R10
+	MOVQ       352(AX), BX
+	MOVQ       40(AX), R10
+	SHLQ       $0x02, R10
+	ADDQ       R10, 352(AX)
+	ADDQ       BX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(CX*1)
+	PREFETCHT0 (R10)(CX*2)
+	PREFETCHT0 (R10)(DX*1)
+	MOVQ       56(AX), R10
 
 k:
 	VMOVUPS          (R9), Z4
@@ -509,13 +645,10 @@ k:
 	ADDQ             SI, BX
 	DECQ             R10
 	JNZ              k
-	MOVQ             40(AX), BX
-	SHLQ             $0x02, BX
-	ADDQ             BX, 288(AX)
-	DECQ             328(AX)
+	DECQ             408(AX)
 	JNZ              segment
-	MOVQ             184(AX), BX
-	MOVQ             192(AX), DI
+	MOVQ             240(AX), BX
+	MOVQ             248(AX), DI
 	MOVQ             $0x00000010, R8
 	CMPQ             DI, R8
 	CMOVQLT          DI, R8
@@ -524,8 +657,8 @@ k:
 	KMOVW            DI, K1
 	TESTQ            $0x00000001, BX
 	JZ               noD
-	MOVQ             312(AX), DI
-	MOVQ             152(AX), R8
+	MOVQ             384(AX), DI
+	MOVQ             184(AX), R8
 	SHLQ             $0x02, R8
 	VMOVUPS.Z        (DI), K1, Z4
 	VADDPS           Z4, Z0, Z0
@@ -543,7 +676,7 @@ k:
 noD:
 	TESTQ        $0x00000002, BX
 	JZ           noBias
-	MOVQ         320(AX), DI
+	MOVQ         392(AX), DI
 	VBROADCASTSS (DI), Z4
 	VADDPS       Z4, Z0, Z0
 	VBROADCASTSS 4(DI), Z4
@@ -563,31 +696,46 @@ noBias:
 	VMAXPS Z3, Z4, Z3
 
 noReLU:
-	MOVQ      304(AX), DI
+	MOVQ      368(AX), DI
 	MOVQ      120(AX), R8
 	SHLQ      $0x02, R8
+	MOVQ      128(AX), R9
+	SHLQ      $0x02, R9
 	TESTQ     $0x00000008, BX
 	JZ        noMask
-	MOVQ      304(AX), BX
+	MOVQ      376(AX), R9
 	VXORPS    Z4, Z4, Z4
-	VMOVUPS.Z (BX), K1, Z5
+	VMOVUPS.Z (R9), K1, Z5
 	VCMPPS    $0x1e, Z4, Z5, K2
 	VMOVAPS.Z Z0, K2, Z0
-	ADDQ      R8, BX
-	VMOVUPS.Z (BX), K1, Z5
+	ADDQ      R8, R9
+	VMOVUPS.Z (R9), K1, Z5
 	VCMPPS    $0x1e, Z4, Z5, K2
 	VMOVAPS.Z Z1, K2, Z1
-	ADDQ      R8, BX
-	VMOVUPS.Z (BX), K1, Z5
+	ADDQ      R8, R9
+	VMOVUPS.Z (R9), K1, Z5
 	VCMPPS    $0x1e, Z4, Z5, K2
 	VMOVAPS.Z Z2, K2, Z2
-	ADDQ      R8, BX
-	VMOVUPS.Z (BX), K1, Z5
+	ADDQ      R8, R9
+	VMOVUPS.Z (R9), K1, Z5
 	VCMPPS    $0x1e, Z4, Z5, K2
 	VMOVAPS.Z Z3, K2, Z3
-	ADDQ      R8, BX
+	ADDQ      R8, R9
 
 noMask:
+	TESTQ   $0x00000010, BX
+	JZ      noSums
+	MOVQ    400(AX), BX
+	VADDPS  (BX), Z0, Z4
+	VMOVUPS Z4, (BX)
+	VADDPS  64(BX), Z1, Z4
+	VMOVUPS Z4, 64(BX)
+	VADDPS  128(BX), Z2, Z4
+	VMOVUPS Z4, 128(BX)
+	VADDPS  192(BX), Z3, Z4
+	VMOVUPS Z4, 192(BX)
+
+noSums:
 	VMOVUPS Z0, K1, (DI)
 	ADDQ    R8, DI
 	VMOVUPS Z1, K1, (DI)
@@ -596,19 +744,25 @@ noMask:
 	ADDQ    R8, DI
 	VMOVUPS Z3, K1, (DI)
 	ADDQ    R8, DI
-	MOVQ    208(AX), BX
+	MOVQ    264(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 296(AX)
-	MOVQ    216(AX), BX
+	ADDQ    BX, 360(AX)
+	MOVQ    272(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 304(AX)
-	MOVQ    224(AX), BX
+	ADDQ    BX, 368(AX)
+	MOVQ    272(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 312(AX)
-	MOVQ    232(AX), BX
+	ADDQ    BX, 376(AX)
+	MOVQ    280(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 320(AX)
-	DECQ    336(AX)
+	ADDQ    BX, 384(AX)
+	MOVQ    288(AX), BX
+	SHLQ    $0x02, BX
+	ADDQ    BX, 392(AX)
+	MOVQ    296(AX), BX
+	SHLQ    $0x02, BX
+	ADDQ    BX, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -616,28 +770,46 @@ noMask:
 // func tile5x1AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile5x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	MOVQ 32(AX), SI
-	SHLQ $0x02, SI
-	MOVQ (AX), BX
-	MOVQ BX, 296(AX)
-	MOVQ 96(AX), BX
-	MOVQ BX, 304(AX)
-	MOVQ 128(AX), BX
-	MOVQ BX, 312(AX)
-	MOVQ 160(AX), BX
-	MOVQ BX, 320(AX)
-	MOVQ 200(AX), BX
-	MOVQ BX, 336(AX)
-	MOVQ 280(AX), BX
-	MOVQ BX, 352(AX)
-	MOVQ 264(AX), DI
-	SHLQ $0x02, DI
-	ADDQ 240(AX), DI
-	MOVQ DI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       32(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       (AX), BX
+	MOVQ       BX, 360(AX)
+	MOVQ       96(AX), BX
+	MOVQ       BX, 368(AX)
+	MOVQ       136(AX), BX
+	MOVQ       BX, 376(AX)
+	MOVQ       160(AX), BX
+	MOVQ       BX, 384(AX)
+	MOVQ       192(AX), BX
+	MOVQ       BX, 392(AX)
+	MOVQ       216(AX), BX
+	MOVQ       BX, 400(AX)
+	MOVQ       256(AX), BX
+	MOVQ       BX, 416(AX)
+	MOVQ       344(AX), BX
+	MOVQ       BX, 432(AX)
+	MOVQ       328(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       304(AX), DI
+	MOVQ       DI, 424(AX)
+	MOVQ       96(AX), BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -645,37 +817,50 @@ block:
 	VXORPS     Z2, Z2, Z2
 	VXORPS     Z3, Z3, Z3
 	VXORPS     Z4, Z4, Z4
-	MOVQ       304(AX), BX
+	MOVQ       272(AX), BX
+	SHLQ       $0x02, BX
+	ADDQ       368(AX), BX
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	ADDQ       DI, BX
-	PREFETCHT0 (BX)
-	MOVQ       272(AX), R8
+	MOVQ       128(AX), R8
 	SHLQ       $0x02, R8
-	MOVQ       344(AX), DI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	ADDQ       DI, BX
+	PREFETCHT0 (BX)
+	MOVQ       336(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       424(AX), DI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), DI
 	XORQ       R8, R8
 
 fetch:
-	MOVQ 296(AX), BX
-	MOVQ BX, 288(AX)
+	MOVQ 360(AX), BX
+	MOVQ BX, 352(AX)
 	MOVQ 48(AX), BX
-	MOVQ BX, 328(AX)
+	MOVQ BX, 408(AX)
 	MOVQ 64(AX), R9
 
 segment:
-	MOVQ 288(AX), BX
-	MOVQ 56(AX), R10
+	MOVQ       352(AX), BX
+	MOVQ       40(AX), R10
+	SHLQ       $0x02, R10
+	ADDQ       R10, 352(AX)
+	ADDQ       BX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(CX*1)
+	PREFETCHT0 (R10)(CX*2)
+	PREFETCHT0 (R10)(DX*1)
+	PREFETCHT0 (R10)(CX*4)
+	MOVQ       56(AX), R10
 
 k:
 	VMOVUPS          (R9), Z5
@@ -690,13 +875,10 @@ k:
 	ADDQ             SI, BX
 	DECQ             R10
 	JNZ              k
-	MOVQ             40(AX), BX
-	SHLQ             $0x02, BX
-	ADDQ             BX, 288(AX)
-	DECQ             328(AX)
+	DECQ             408(AX)
 	JNZ              segment
-	MOVQ             184(AX), BX
-	MOVQ             192(AX), DI
+	MOVQ             240(AX), BX
+	MOVQ             248(AX), DI
 	MOVQ             $0x00000010, R8
 	CMPQ             DI, R8
 	CMOVQLT          DI, R8
@@ -705,8 +887,8 @@ k:
 	KMOVW            DI, K1
 	TESTQ            $0x00000001, BX
 	JZ               noD
-	MOVQ             312(AX), DI
-	MOVQ             152(AX), R8
+	MOVQ             384(AX), DI
+	MOVQ             184(AX), R8
 	SHLQ             $0x02, R8
 	VMOVUPS.Z        (DI), K1, Z5
 	VADDPS           Z5, Z0, Z0
@@ -727,7 +909,7 @@ k:
 noD:
 	TESTQ        $0x00000002, BX
 	JZ           noBias
-	MOVQ         320(AX), DI
+	MOVQ         392(AX), DI
 	VBROADCASTSS (DI), Z5
 	VADDPS       Z5, Z0, Z0
 	VBROADCASTSS 4(DI), Z5
@@ -750,35 +932,52 @@ noBias:
 	VMAXPS Z4, Z5, Z4
 
 noReLU:
-	MOVQ      304(AX), DI
+	MOVQ      368(AX), DI
 	MOVQ      120(AX), R8
 	SHLQ      $0x02, R8
+	MOVQ      128(AX), R9
+	SHLQ      $0x02, R9
 	TESTQ     $0x00000008, BX
 	JZ        noMask
-	MOVQ      304(AX), BX
+	MOVQ      376(AX), R9
 	VXORPS    Z5, Z5, Z5
-	VMOVUPS.Z (BX), K1, Z6
+	VMOVUPS.Z (R9), K1, Z6
 	VCMPPS    $0x1e, Z5, Z6, K2
 	VMOVAPS.Z Z0, K2, Z0
-	ADDQ      R8, BX
-	VMOVUPS.Z (BX), K1, Z6
+	ADDQ      R8, R9
+	VMOVUPS.Z (R9), K1, Z6
 	VCMPPS    $0x1e, Z5, Z6, K2
 	VMOVAPS.Z Z1, K2, Z1
-	ADDQ      R8, BX
-	VMOVUPS.Z (BX), K1, Z6
+	ADDQ      R8, R9
+	VMOVUPS.Z (R9), K1, Z6
 	VCMPPS    $0x1e, Z5, Z6, K2
 	VMOVAPS.Z Z2, K2, Z2
-	ADDQ      R8, BX
-	VMOVUPS.Z (BX), K1, Z6
+	ADDQ      R8, R9
+	VMOVUPS.Z (R9), K1, Z6
 	VCMPPS    $0x1e, Z5, Z6, K2
 	VMOVAPS.Z Z3, K2, Z3
-	ADDQ      R8, BX
-	VMOVUPS.Z (BX), K1, Z6
+	ADDQ      R8, R9
+	VMOVUPS.Z (R9), K1, Z6
 	VCMPPS    $0x1e, Z5, Z6, K2
 	VMOVAPS.Z Z4, K2, Z4
-	ADDQ      R8, BX
+	ADDQ      R8, R9
 
 noMask:
+	TESTQ   $0x00000010, BX
+	JZ      noSums
+	MOVQ    400(AX), BX
+	VADDPS  (BX), Z0, Z5
+	VMOVUPS Z5, (BX)
+	VADDPS  64(BX), Z1, Z5
+	VMOVUPS Z5, 64(BX)
+	VADDPS  128(BX), Z2, Z5
+	VMOVUPS Z5, 128(BX)
+	VADDPS  192(BX), Z3, Z5
+	VMOVUPS Z5, 192(BX)
+	VADDPS  256(BX), Z4, Z5
+	VMOVUPS Z5, 256(BX)
+
+noSums:
 	VMOVUPS Z0, K1, (DI)
 	ADDQ    R8, DI
 	VMOVUPS Z1, K1, (DI)
@@ -789,19 +988,25 @@ noMask:
 	ADDQ    R8, DI
 	VMOVUPS Z4, K1, (DI)
 	ADDQ    R8, DI
-	MOVQ    208(AX), BX
+	MOVQ    264(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 296(AX)
-	MOVQ    216(AX), BX
+	ADDQ    BX, 360(AX)
+	MOVQ    272(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 304(AX)
-	MOVQ    224(AX), BX
+	ADDQ    BX, 368(AX)
+	MOVQ    272(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 312(AX)
-	MOVQ    232(AX), BX
+	ADDQ    BX, 376(AX)
+	MOVQ    280(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 320(AX)
-	DECQ    336(AX)
+	ADDQ    BX, 384(AX)
+	MOVQ    288(AX), BX
+	SHLQ    $0x02, BX
+	ADDQ    BX, 392(AX)
+	MOVQ    296(AX), BX
+	SHLQ    $0x02, BX
+	ADDQ    BX, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -809,29 +1014,49 @@ noMask:
 // func tile6x1AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile6x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	LEAQ (CX)(CX*4), BX
-	MOVQ 32(AX), DI
-	SHLQ $0x02, DI
-	MOVQ (AX), SI
-	MOVQ SI, 296(AX)
-	MOVQ 96(AX), SI
-	MOVQ SI, 304(AX)
-	MOVQ 128(AX), SI
-	MOVQ SI, 312(AX)
-	MOVQ 160(AX), SI
-	MOVQ SI, 320(AX)
-	MOVQ 200(AX), SI
-	MOVQ SI, 336(AX)
-	MOVQ 280(AX), SI
-	MOVQ SI, 352(AX)
-	MOVQ 264(AX), R8
-	SHLQ $0x02, R8
-	ADDQ 240(AX), R8
-	MOVQ R8, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (CX)(CX*4), BX
+	MOVQ       32(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), SI
+	MOVQ       SI, 360(AX)
+	MOVQ       96(AX), SI
+	MOVQ       SI, 368(AX)
+	MOVQ       136(AX), SI
+	MOVQ       SI, 376(AX)
+	MOVQ       160(AX), SI
+	MOVQ       SI, 384(AX)
+	MOVQ       192(AX), SI
+	MOVQ       SI, 392(AX)
+	MOVQ       216(AX), SI
+	MOVQ       SI, 400(AX)
+	MOVQ       256(AX), SI
+	MOVQ       SI, 416(AX)
+	MOVQ       344(AX), SI
+	MOVQ       SI, 432(AX)
+	MOVQ       328(AX), R8
+	SHLQ       $0x02, R8
+	ADDQ       304(AX), R8
+	MOVQ       R8, 424(AX)
+	MOVQ       96(AX), SI
+	MOVQ       120(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -840,39 +1065,53 @@ block:
 	VXORPS     Z3, Z3, Z3
 	VXORPS     Z4, Z4, Z4
 	VXORPS     Z5, Z5, Z5
-	MOVQ       304(AX), SI
+	MOVQ       272(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       368(AX), SI
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	MOVQ       272(AX), R9
+	MOVQ       128(AX), R9
 	SHLQ       $0x02, R9
-	MOVQ       344(AX), R8
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	MOVQ       336(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       424(AX), R8
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R8
 	XORQ       R9, R9
 
 fetch:
-	MOVQ 296(AX), SI
-	MOVQ SI, 288(AX)
+	MOVQ 360(AX), SI
+	MOVQ SI, 352(AX)
 	MOVQ 48(AX), SI
-	MOVQ SI, 328(AX)
+	MOVQ SI, 408(AX)
 	MOVQ 64(AX), R10
 
 segment:
-	MOVQ 288(AX), SI
-	MOVQ 56(AX), R11
+	MOVQ       352(AX), SI
+	MOVQ       40(AX), R11
+	SHLQ       $0x02, R11
+	ADDQ       R11, 352(AX)
+	ADDQ       SI, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 (R11)(CX*1)
+	PREFETCHT0 (R11)(CX*2)
+	PREFETCHT0 (R11)(DX*1)
+	PREFETCHT0 (R11)(CX*4)
+	PREFETCHT0 (R11)(BX*1)
+	MOVQ       56(AX), R11
 
 k:
 	VMOVUPS          (R10), Z6
@@ -888,13 +1127,10 @@ k:
 	ADDQ             DI, SI
 	DECQ             R11
 	JNZ              k
-	MOVQ             40(AX), SI
-	SHLQ             $0x02, SI
-	ADDQ             SI, 288(AX)
-	DECQ             328(AX)
+	DECQ             408(AX)
 	JNZ              segment
-	MOVQ             184(AX), SI
-	MOVQ             192(AX), R8
+	MOVQ             240(AX), SI
+	MOVQ             248(AX), R8
 	MOVQ             $0x00000010, R9
 	CMPQ             R8, R9
 	CMOVQLT          R8, R9
@@ -903,8 +1139,8 @@ k:
 	KMOVW            R8, K1
 	TESTQ            $0x00000001, SI
 	JZ               noD
-	MOVQ             312(AX), R8
-	MOVQ             152(AX), R9
+	MOVQ             384(AX), R8
+	MOVQ             184(AX), R9
 	SHLQ             $0x02, R9
 	VMOVUPS.Z        (R8), K1, Z6
 	VADDPS           Z6, Z0, Z0
@@ -928,7 +1164,7 @@ k:
 noD:
 	TESTQ        $0x00000002, SI
 	JZ           noBias
-	MOVQ         320(AX), R8
+	MOVQ         392(AX), R8
 	VBROADCASTSS (R8), Z6
 	VADDPS       Z6, Z0, Z0
 	VBROADCASTSS 4(R8), Z6
@@ -954,39 +1190,58 @@ noBias:
 	VMAXPS Z5, Z6, Z5
 
 noReLU:
-	MOVQ      304(AX), R8
+	MOVQ      368(AX), R8
 	MOVQ      120(AX), R9
 	SHLQ      $0x02, R9
+	MOVQ      128(AX), R10
+	SHLQ      $0x02, R10
 	TESTQ     $0x00000008, SI
 	JZ        noMask
-	MOVQ      304(AX), SI
+	MOVQ      376(AX), R10
 	VXORPS    Z6, Z6, Z6
-	VMOVUPS.Z (SI), K1, Z7
+	VMOVUPS.Z (R10), K1, Z7
 	VCMPPS    $0x1e, Z6, Z7, K2
 	VMOVAPS.Z Z0, K2, Z0
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z7
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z7
 	VCMPPS    $0x1e, Z6, Z7, K2
 	VMOVAPS.Z Z1, K2, Z1
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z7
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z7
 	VCMPPS    $0x1e, Z6, Z7, K2
 	VMOVAPS.Z Z2, K2, Z2
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z7
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z7
 	VCMPPS    $0x1e, Z6, Z7, K2
 	VMOVAPS.Z Z3, K2, Z3
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z7
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z7
 	VCMPPS    $0x1e, Z6, Z7, K2
 	VMOVAPS.Z Z4, K2, Z4
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z7
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z7
 	VCMPPS    $0x1e, Z6, Z7, K2
 	VMOVAPS.Z Z5, K2, Z5
-	ADDQ      R9, SI
+	ADDQ      R9, R10
 
 noMask:
+	TESTQ   $0x00000010, SI
+	JZ      noSums
+	MOVQ    400(AX), SI
+	VADDPS  (SI), Z0, Z6
+	VMOVUPS Z6, (SI)
+	VADDPS  64(SI), Z1, Z6
+	VMOVUPS Z6, 64(SI)
+	VADDPS  128(SI), Z2, Z6
+	VMOVUPS Z6, 128(SI)
+	VADDPS  192(SI), Z3, Z6
+	VMOVUPS Z6, 192(SI)
+	VADDPS  256(SI), Z4, Z6
+	VMOVUPS Z6, 256(SI)
+	VADDPS  320(SI), Z5, Z6
+	VMOVUPS Z6, 320(SI)
+
+noSums:
 	VMOVUPS Z0, K1, (R8)
 	ADDQ    R9, R8
 	VMOVUPS Z1, K1, (R8)
@@ -999,19 +1254,25 @@ noMask:
 	ADDQ    R9, R8
 	VMOVUPS Z5, K1, (R8)
 	ADDQ    R9, R8
-	MOVQ    208(AX), SI
+	MOVQ    264(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 296(AX)
-	MOVQ    216(AX), SI
+	ADDQ    SI, 360(AX)
+	MOVQ    272(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 304(AX)
-	MOVQ    224(AX), SI
+	ADDQ    SI, 368(AX)
+	MOVQ    272(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 312(AX)
-	MOVQ    232(AX), SI
+	ADDQ    SI, 376(AX)
+	MOVQ    280(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 320(AX)
-	DECQ    336(AX)
+	ADDQ    SI, 384(AX)
+	MOVQ    288(AX), SI
+	SHLQ    $0x02, SI
+	ADDQ    SI, 392(AX)
+	MOVQ    296(AX), SI
+	SHLQ    $0x02, SI
+	ADDQ    SI, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -1019,29 +1280,51 @@ noMask:
 // func tile7x1AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile7x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	LEAQ (CX)(CX*4), BX
-	MOVQ 32(AX), DI
-	SHLQ $0x02, DI
-	MOVQ (AX), SI
-	MOVQ SI, 296(AX)
-	MOVQ 96(AX), SI
-	MOVQ SI, 304(AX)
-	MOVQ 128(AX), SI
-	MOVQ SI, 312(AX)
-	MOVQ 160(AX), SI
-	MOVQ SI, 320(AX)
-	MOVQ 200(AX), SI
-	MOVQ SI, 336(AX)
-	MOVQ 280(AX), SI
-	MOVQ SI, 352(AX)
-	MOVQ 264(AX), R8
-	SHLQ $0x02, R8
-	ADDQ 240(AX), R8
-	MOVQ R8, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (CX)(CX*4), BX
+	MOVQ       32(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), SI
+	MOVQ       SI, 360(AX)
+	MOVQ       96(AX), SI
+	MOVQ       SI, 368(AX)
+	MOVQ       136(AX), SI
+	MOVQ       SI, 376(AX)
+	MOVQ       160(AX), SI
+	MOVQ       SI, 384(AX)
+	MOVQ       192(AX), SI
+	MOVQ       SI, 392(AX)
+	MOVQ       216(AX), SI
+	MOVQ       SI, 400(AX)
+	MOVQ       256(AX), SI
+	MOVQ       SI, 416(AX)
+	MOVQ       344(AX), SI
+	MOVQ       SI, 432(AX)
+	MOVQ       328(AX), R8
+	SHLQ       $0x02, R8
+	ADDQ       304(AX), R8
+	MOVQ       R8, 424(AX)
+	MOVQ       96(AX), SI
+	MOVQ       120(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -1051,41 +1334,56 @@ block:
 	VXORPS     Z4, Z4, Z4
 	VXORPS     Z5, Z5, Z5
 	VXORPS     Z6, Z6, Z6
-	MOVQ       304(AX), SI
+	MOVQ       272(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       368(AX), SI
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	ADDQ       R8, SI
-	PREFETCHT0 (SI)
-	MOVQ       272(AX), R9
+	MOVQ       128(AX), R9
 	SHLQ       $0x02, R9
-	MOVQ       344(AX), R8
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	ADDQ       R8, SI
+	PREFETCHT0 (SI)
+	MOVQ       336(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       424(AX), R8
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R8
 	XORQ       R9, R9
 
 fetch:
-	MOVQ 296(AX), SI
-	MOVQ SI, 288(AX)
+	MOVQ 360(AX), SI
+	MOVQ SI, 352(AX)
 	MOVQ 48(AX), SI
-	MOVQ SI, 328(AX)
+	MOVQ SI, 408(AX)
 	MOVQ 64(AX), R10
 
 segment:
-	MOVQ 288(AX), SI
-	MOVQ 56(AX), R11
+	MOVQ       352(AX), SI
+	MOVQ       40(AX), R11
+	SHLQ       $0x02, R11
+	ADDQ       R11, 352(AX)
+	ADDQ       SI, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 (R11)(CX*1)
+	PREFETCHT0 (R11)(CX*2)
+	PREFETCHT0 (R11)(DX*1)
+	PREFETCHT0 (R11)(CX*4)
+	PREFETCHT0 (R11)(BX*1)
+	PREFETCHT0 (R11)(DX*2)
+	MOVQ       56(AX), R11
 
 k:
 	VMOVUPS          (R10), Z7
@@ -1102,13 +1400,10 @@ k:
 	ADDQ             DI, SI
 	DECQ             R11
 	JNZ              k
-	MOVQ             40(AX), SI
-	SHLQ             $0x02, SI
-	ADDQ             SI, 288(AX)
-	DECQ             328(AX)
+	DECQ             408(AX)
 	JNZ              segment
-	MOVQ             184(AX), SI
-	MOVQ             192(AX), R8
+	MOVQ             240(AX), SI
+	MOVQ             248(AX), R8
 	MOVQ             $0x00000010, R9
 	CMPQ             R8, R9
 	CMOVQLT          R8, R9
@@ -1117,8 +1412,8 @@ k:
 	KMOVW            R8, K1
 	TESTQ            $0x00000001, SI
 	JZ               noD
-	MOVQ             312(AX), R8
-	MOVQ             152(AX), R9
+	MOVQ             384(AX), R8
+	MOVQ             184(AX), R9
 	SHLQ             $0x02, R9
 	VMOVUPS.Z        (R8), K1, Z7
 	VADDPS           Z7, Z0, Z0
@@ -1145,7 +1440,7 @@ k:
 noD:
 	TESTQ        $0x00000002, SI
 	JZ           noBias
-	MOVQ         320(AX), R8
+	MOVQ         392(AX), R8
 	VBROADCASTSS (R8), Z7
 	VADDPS       Z7, Z0, Z0
 	VBROADCASTSS 4(R8), Z7
@@ -1174,43 +1469,64 @@ noBias:
 	VMAXPS Z6, Z7, Z6
 
 noReLU:
-	MOVQ      304(AX), R8
+	MOVQ      368(AX), R8
 	MOVQ      120(AX), R9
 	SHLQ      $0x02, R9
+	MOVQ      128(AX), R10
+	SHLQ      $0x02, R10
 	TESTQ     $0x00000008, SI
 	JZ        noMask
-	MOVQ      304(AX), SI
+	MOVQ      376(AX), R10
 	VXORPS    Z7, Z7, Z7
-	VMOVUPS.Z (SI), K1, Z8
+	VMOVUPS.Z (R10), K1, Z8
 	VCMPPS    $0x1e, Z7, Z8, K2
 	VMOVAPS.Z Z0, K2, Z0
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z8
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z8
 	VCMPPS    $0x1e, Z7, Z8, K2
 	VMOVAPS.Z Z1, K2, Z1
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z8
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z8
 	VCMPPS    $0x1e, Z7, Z8, K2
 	VMOVAPS.Z Z2, K2, Z2
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z8
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z8
 	VCMPPS    $0x1e, Z7, Z8, K2
 	VMOVAPS.Z Z3, K2, Z3
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z8
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z8
 	VCMPPS    $0x1e, Z7, Z8, K2
 	VMOVAPS.Z Z4, K2, Z4
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z8
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z8
 	VCMPPS    $0x1e, Z7, Z8, K2
 	VMOVAPS.Z Z5, K2, Z5
-	ADDQ      R9, SI
-	VMOVUPS.Z (SI), K1, Z8
+	ADDQ      R9, R10
+	VMOVUPS.Z (R10), K1, Z8
 	VCMPPS    $0x1e, Z7, Z8, K2
 	VMOVAPS.Z Z6, K2, Z6
-	ADDQ      R9, SI
+	ADDQ      R9, R10
 
 noMask:
+	TESTQ   $0x00000010, SI
+	JZ      noSums
+	MOVQ    400(AX), SI
+	VADDPS  (SI), Z0, Z7
+	VMOVUPS Z7, (SI)
+	VADDPS  64(SI), Z1, Z7
+	VMOVUPS Z7, 64(SI)
+	VADDPS  128(SI), Z2, Z7
+	VMOVUPS Z7, 128(SI)
+	VADDPS  192(SI), Z3, Z7
+	VMOVUPS Z7, 192(SI)
+	VADDPS  256(SI), Z4, Z7
+	VMOVUPS Z7, 256(SI)
+	VADDPS  320(SI), Z5, Z7
+	VMOVUPS Z7, 320(SI)
+	VADDPS  384(SI), Z6, Z7
+	VMOVUPS Z7, 384(SI)
+
+noSums:
 	VMOVUPS Z0, K1, (R8)
 	ADDQ    R9, R8
 	VMOVUPS Z1, K1, (R8)
@@ -1225,19 +1541,25 @@ noMask:
 	ADDQ    R9, R8
 	VMOVUPS Z6, K1, (R8)
 	ADDQ    R9, R8
-	MOVQ    208(AX), SI
+	MOVQ    264(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 296(AX)
-	MOVQ    216(AX), SI
+	ADDQ    SI, 360(AX)
+	MOVQ    272(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 304(AX)
-	MOVQ    224(AX), SI
+	ADDQ    SI, 368(AX)
+	MOVQ    272(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 312(AX)
-	MOVQ    232(AX), SI
+	ADDQ    SI, 376(AX)
+	MOVQ    280(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 320(AX)
-	DECQ    336(AX)
+	ADDQ    SI, 384(AX)
+	MOVQ    288(AX), SI
+	SHLQ    $0x02, SI
+	ADDQ    SI, 392(AX)
+	MOVQ    296(AX), SI
+	SHLQ    $0x02, SI
+	ADDQ    SI, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -1245,30 +1567,54 @@ noMask:
 // func tile8x1AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile8x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	LEAQ (CX)(CX*4), BX
-	LEAQ (DX)(CX*4), SI
-	MOVQ 32(AX), R8
-	SHLQ $0x02, R8
-	MOVQ (AX), DI
-	MOVQ DI, 296(AX)
-	MOVQ 96(AX), DI
-	MOVQ DI, 304(AX)
-	MOVQ 128(AX), DI
-	MOVQ DI, 312(AX)
-	MOVQ 160(AX), DI
-	MOVQ DI, 320(AX)
-	MOVQ 200(AX), DI
-	MOVQ DI, 336(AX)
-	MOVQ 280(AX), DI
-	MOVQ DI, 352(AX)
-	MOVQ 264(AX), R9
-	SHLQ $0x02, R9
-	ADDQ 240(AX), R9
-	MOVQ R9, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (CX)(CX*4), BX
+	LEAQ       (DX)(CX*4), SI
+	MOVQ       32(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       (AX), DI
+	MOVQ       DI, 360(AX)
+	MOVQ       96(AX), DI
+	MOVQ       DI, 368(AX)
+	MOVQ       136(AX), DI
+	MOVQ       DI, 376(AX)
+	MOVQ       160(AX), DI
+	MOVQ       DI, 384(AX)
+	MOVQ       192(AX), DI
+	MOVQ       DI, 392(AX)
+	MOVQ       216(AX), DI
+	MOVQ       DI, 400(AX)
+	MOVQ       256(AX), DI
+	MOVQ       DI, 416(AX)
+	MOVQ       344(AX), DI
+	MOVQ       DI, 432(AX)
+	MOVQ       328(AX), R9
+	SHLQ       $0x02, R9
+	ADDQ       304(AX), R9
+	MOVQ       R9, 424(AX)
+	MOVQ       96(AX), DI
+	MOVQ       120(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       128(AX), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -1279,43 +1625,59 @@ block:
 	VXORPS     Z5, Z5, Z5
 	VXORPS     Z6, Z6, Z6
 	VXORPS     Z7, Z7, Z7
-	MOVQ       304(AX), DI
+	MOVQ       272(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       368(AX), DI
 	MOVQ       120(AX), R9
 	SHLQ       $0x02, R9
-	PREFETCHT0 (DI)
-	ADDQ       R9, DI
-	PREFETCHT0 (DI)
-	ADDQ       R9, DI
-	PREFETCHT0 (DI)
-	ADDQ       R9, DI
-	PREFETCHT0 (DI)
-	ADDQ       R9, DI
-	PREFETCHT0 (DI)
-	ADDQ       R9, DI
-	PREFETCHT0 (DI)
-	ADDQ       R9, DI
-	PREFETCHT0 (DI)
-	ADDQ       R9, DI
-	PREFETCHT0 (DI)
-	MOVQ       272(AX), R10
+	MOVQ       128(AX), R10
 	SHLQ       $0x02, R10
-	MOVQ       344(AX), R9
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	ADDQ       R9, DI
+	PREFETCHT0 (DI)
+	MOVQ       336(AX), R10
+	SHLQ       $0x02, R10
+	MOVQ       424(AX), R9
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R9
 	XORQ       R10, R10
 
 fetch:
-	MOVQ 296(AX), DI
-	MOVQ DI, 288(AX)
+	MOVQ 360(AX), DI
+	MOVQ DI, 352(AX)
 	MOVQ 48(AX), DI
-	MOVQ DI, 328(AX)
+	MOVQ DI, 408(AX)
 	MOVQ 64(AX), R11
 
 segment:
-	MOVQ 288(AX), DI
-	MOVQ 56(AX), R12
+	MOVQ       352(AX), DI
+	MOVQ       40(AX), R12
+	SHLQ       $0x02, R12
+	ADDQ       R12, 352(AX)
+	ADDQ       DI, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(CX*1)
+	PREFETCHT0 (R12)(CX*2)
+	PREFETCHT0 (R12)(DX*1)
+	PREFETCHT0 (R12)(CX*4)
+	PREFETCHT0 (R12)(BX*1)
+	PREFETCHT0 (R12)(DX*2)
+	PREFETCHT0 (R12)(SI*1)
+	MOVQ       56(AX), R12
 
 k:
 	VMOVUPS          (R11), Z8
@@ -1333,13 +1695,10 @@ k:
 	ADDQ             R8, DI
 	DECQ             R12
 	JNZ              k
-	MOVQ             40(AX), DI
-	SHLQ             $0x02, DI
-	ADDQ             DI, 288(AX)
-	DECQ             328(AX)
+	DECQ             408(AX)
 	JNZ              segment
-	MOVQ             184(AX), DI
-	MOVQ             192(AX), R9
+	MOVQ             240(AX), DI
+	MOVQ             248(AX), R9
 	MOVQ             $0x00000010, R10
 	CMPQ             R9, R10
 	CMOVQLT          R9, R10
@@ -1348,8 +1707,8 @@ k:
 	KMOVW            R9, K1
 	TESTQ            $0x00000001, DI
 	JZ               noD
-	MOVQ             312(AX), R9
-	MOVQ             152(AX), R10
+	MOVQ             384(AX), R9
+	MOVQ             184(AX), R10
 	SHLQ             $0x02, R10
 	VMOVUPS.Z        (R9), K1, Z8
 	VADDPS           Z8, Z0, Z0
@@ -1379,7 +1738,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DI
 	JZ           noBias
-	MOVQ         320(AX), R9
+	MOVQ         392(AX), R9
 	VBROADCASTSS (R9), Z8
 	VADDPS       Z8, Z0, Z0
 	VBROADCASTSS 4(R9), Z8
@@ -1411,47 +1770,70 @@ noBias:
 	VMAXPS Z7, Z8, Z7
 
 noReLU:
-	MOVQ      304(AX), R9
+	MOVQ      368(AX), R9
 	MOVQ      120(AX), R10
 	SHLQ      $0x02, R10
+	MOVQ      128(AX), R11
+	SHLQ      $0x02, R11
 	TESTQ     $0x00000008, DI
 	JZ        noMask
-	MOVQ      304(AX), DI
+	MOVQ      376(AX), R11
 	VXORPS    Z8, Z8, Z8
-	VMOVUPS.Z (DI), K1, Z9
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K2
 	VMOVAPS.Z Z0, K2, Z0
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z9
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K2
 	VMOVAPS.Z Z1, K2, Z1
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z9
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K2
 	VMOVAPS.Z Z2, K2, Z2
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z9
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K2
 	VMOVAPS.Z Z3, K2, Z3
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z9
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K2
 	VMOVAPS.Z Z4, K2, Z4
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z9
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K2
 	VMOVAPS.Z Z5, K2, Z5
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z9
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K2
 	VMOVAPS.Z Z6, K2, Z6
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z9
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K2
 	VMOVAPS.Z Z7, K2, Z7
-	ADDQ      R10, DI
+	ADDQ      R10, R11
 
 noMask:
+	TESTQ   $0x00000010, DI
+	JZ      noSums
+	MOVQ    400(AX), DI
+	VADDPS  (DI), Z0, Z8
+	VMOVUPS Z8, (DI)
+	VADDPS  64(DI), Z1, Z8
+	VMOVUPS Z8, 64(DI)
+	VADDPS  128(DI), Z2, Z8
+	VMOVUPS Z8, 128(DI)
+	VADDPS  192(DI), Z3, Z8
+	VMOVUPS Z8, 192(DI)
+	VADDPS  256(DI), Z4, Z8
+	VMOVUPS Z8, 256(DI)
+	VADDPS  320(DI), Z5, Z8
+	VMOVUPS Z8, 320(DI)
+	VADDPS  384(DI), Z6, Z8
+	VMOVUPS Z8, 384(DI)
+	VADDPS  448(DI), Z7, Z8
+	VMOVUPS Z8, 448(DI)
+
+noSums:
 	VMOVUPS Z0, K1, (R9)
 	ADDQ    R10, R9
 	VMOVUPS Z1, K1, (R9)
@@ -1468,19 +1850,25 @@ noMask:
 	ADDQ    R10, R9
 	VMOVUPS Z7, K1, (R9)
 	ADDQ    R10, R9
-	MOVQ    208(AX), DI
+	MOVQ    264(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 296(AX)
-	MOVQ    216(AX), DI
+	ADDQ    DI, 360(AX)
+	MOVQ    272(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 304(AX)
-	MOVQ    224(AX), DI
+	ADDQ    DI, 368(AX)
+	MOVQ    272(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 312(AX)
-	MOVQ    232(AX), DI
+	ADDQ    DI, 376(AX)
+	MOVQ    280(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 320(AX)
-	DECQ    336(AX)
+	ADDQ    DI, 384(AX)
+	MOVQ    288(AX), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, 392(AX)
+	MOVQ    296(AX), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -1488,30 +1876,56 @@ noMask:
 // func tile9x1AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile9x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	LEAQ (CX)(CX*4), BX
-	LEAQ (DX)(CX*4), SI
-	MOVQ 32(AX), R9
-	SHLQ $0x02, R9
-	MOVQ (AX), DI
-	MOVQ DI, 296(AX)
-	MOVQ 96(AX), DI
-	MOVQ DI, 304(AX)
-	MOVQ 128(AX), DI
-	MOVQ DI, 312(AX)
-	MOVQ 160(AX), DI
-	MOVQ DI, 320(AX)
-	MOVQ 200(AX), DI
-	MOVQ DI, 336(AX)
-	MOVQ 280(AX), DI
-	MOVQ DI, 352(AX)
-	MOVQ 264(AX), R10
-	SHLQ $0x02, R10
-	ADDQ 240(AX), R10
-	MOVQ R10, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (CX)(CX*4), BX
+	LEAQ       (DX)(CX*4), SI
+	MOVQ       32(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       (AX), DI
+	MOVQ       DI, 360(AX)
+	MOVQ       96(AX), DI
+	MOVQ       DI, 368(AX)
+	MOVQ       136(AX), DI
+	MOVQ       DI, 376(AX)
+	MOVQ       160(AX), DI
+	MOVQ       DI, 384(AX)
+	MOVQ       192(AX), DI
+	MOVQ       DI, 392(AX)
+	MOVQ       216(AX), DI
+	MOVQ       DI, 400(AX)
+	MOVQ       256(AX), DI
+	MOVQ       DI, 416(AX)
+	MOVQ       344(AX), DI
+	MOVQ       DI, 432(AX)
+	MOVQ       328(AX), R10
+	SHLQ       $0x02, R10
+	ADDQ       304(AX), R10
+	MOVQ       R10, 424(AX)
+	MOVQ       96(AX), DI
+	MOVQ       120(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       128(AX), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -1523,9 +1937,13 @@ block:
 	VXORPS     Z6, Z6, Z6
 	VXORPS     Z7, Z7, Z7
 	VXORPS     Z8, Z8, Z8
-	MOVQ       304(AX), DI
+	MOVQ       272(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       368(AX), DI
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
+	MOVQ       128(AX), R10
+	SHLQ       $0x02, R10
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
@@ -1543,26 +1961,39 @@ block:
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
-	MOVQ       272(AX), R11
+	MOVQ       336(AX), R11
 	SHLQ       $0x02, R11
-	MOVQ       344(AX), R10
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	MOVQ       424(AX), R10
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R10
 	XORQ       R11, R11
 
 fetch:
-	MOVQ 296(AX), DI
-	MOVQ DI, 288(AX)
+	MOVQ 360(AX), DI
+	MOVQ DI, 352(AX)
 	MOVQ 48(AX), DI
-	MOVQ DI, 328(AX)
+	MOVQ DI, 408(AX)
 	MOVQ 64(AX), R12
 
 segment:
-	MOVQ 288(AX), DI
-	LEAQ (DI)(CX*8), R8
-	MOVQ 56(AX), R13
+	MOVQ       352(AX), DI
+	LEAQ       (DI)(CX*8), R8
+	MOVQ       40(AX), R13
+	SHLQ       $0x02, R13
+	ADDQ       R13, 352(AX)
+	ADDQ       DI, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(CX*1)
+	PREFETCHT0 (R13)(CX*2)
+	PREFETCHT0 (R13)(DX*1)
+	PREFETCHT0 (R13)(CX*4)
+	PREFETCHT0 (R13)(BX*1)
+	PREFETCHT0 (R13)(DX*2)
+	PREFETCHT0 (R13)(SI*1)
+	PREFETCHT0 (R13)(CX*8)
+	MOVQ       56(AX), R13
 
 k:
 	VMOVUPS          (R12), Z9
@@ -1582,13 +2013,10 @@ k:
 	ADDQ             R9, R8
 	DECQ             R13
 	JNZ              k
-	MOVQ             40(AX), DI
-	SHLQ             $0x02, DI
-	ADDQ             DI, 288(AX)
-	DECQ             328(AX)
+	DECQ             408(AX)
 	JNZ              segment
-	MOVQ             184(AX), DI
-	MOVQ             192(AX), R8
+	MOVQ             240(AX), DI
+	MOVQ             248(AX), R8
 	MOVQ             $0x00000010, R10
 	CMPQ             R8, R10
 	CMOVQLT          R8, R10
@@ -1597,8 +2025,8 @@ k:
 	KMOVW            R8, K1
 	TESTQ            $0x00000001, DI
 	JZ               noD
-	MOVQ             312(AX), R8
-	MOVQ             152(AX), R10
+	MOVQ             384(AX), R8
+	MOVQ             184(AX), R10
 	SHLQ             $0x02, R10
 	VMOVUPS.Z        (R8), K1, Z9
 	VADDPS           Z9, Z0, Z0
@@ -1631,7 +2059,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DI
 	JZ           noBias
-	MOVQ         320(AX), R8
+	MOVQ         392(AX), R8
 	VBROADCASTSS (R8), Z9
 	VADDPS       Z9, Z0, Z0
 	VBROADCASTSS 4(R8), Z9
@@ -1666,51 +2094,76 @@ noBias:
 	VMAXPS Z8, Z9, Z8
 
 noReLU:
-	MOVQ      304(AX), R8
+	MOVQ      368(AX), R8
 	MOVQ      120(AX), R10
 	SHLQ      $0x02, R10
+	MOVQ      128(AX), R11
+	SHLQ      $0x02, R11
 	TESTQ     $0x00000008, DI
 	JZ        noMask
-	MOVQ      304(AX), DI
+	MOVQ      376(AX), R11
 	VXORPS    Z9, Z9, Z9
-	VMOVUPS.Z (DI), K1, Z10
+	VMOVUPS.Z (R11), K1, Z10
 	VCMPPS    $0x1e, Z9, Z10, K2
 	VMOVAPS.Z Z0, K2, Z0
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z10
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z10
 	VCMPPS    $0x1e, Z9, Z10, K2
 	VMOVAPS.Z Z1, K2, Z1
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z10
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z10
 	VCMPPS    $0x1e, Z9, Z10, K2
 	VMOVAPS.Z Z2, K2, Z2
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z10
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z10
 	VCMPPS    $0x1e, Z9, Z10, K2
 	VMOVAPS.Z Z3, K2, Z3
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z10
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z10
 	VCMPPS    $0x1e, Z9, Z10, K2
 	VMOVAPS.Z Z4, K2, Z4
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z10
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z10
 	VCMPPS    $0x1e, Z9, Z10, K2
 	VMOVAPS.Z Z5, K2, Z5
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z10
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z10
 	VCMPPS    $0x1e, Z9, Z10, K2
 	VMOVAPS.Z Z6, K2, Z6
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z10
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z10
 	VCMPPS    $0x1e, Z9, Z10, K2
 	VMOVAPS.Z Z7, K2, Z7
-	ADDQ      R10, DI
-	VMOVUPS.Z (DI), K1, Z10
+	ADDQ      R10, R11
+	VMOVUPS.Z (R11), K1, Z10
 	VCMPPS    $0x1e, Z9, Z10, K2
 	VMOVAPS.Z Z8, K2, Z8
-	ADDQ      R10, DI
+	ADDQ      R10, R11
 
 noMask:
+	TESTQ   $0x00000010, DI
+	JZ      noSums
+	MOVQ    400(AX), DI
+	VADDPS  (DI), Z0, Z9
+	VMOVUPS Z9, (DI)
+	VADDPS  64(DI), Z1, Z9
+	VMOVUPS Z9, 64(DI)
+	VADDPS  128(DI), Z2, Z9
+	VMOVUPS Z9, 128(DI)
+	VADDPS  192(DI), Z3, Z9
+	VMOVUPS Z9, 192(DI)
+	VADDPS  256(DI), Z4, Z9
+	VMOVUPS Z9, 256(DI)
+	VADDPS  320(DI), Z5, Z9
+	VMOVUPS Z9, 320(DI)
+	VADDPS  384(DI), Z6, Z9
+	VMOVUPS Z9, 384(DI)
+	VADDPS  448(DI), Z7, Z9
+	VMOVUPS Z9, 448(DI)
+	VADDPS  512(DI), Z8, Z9
+	VMOVUPS Z9, 512(DI)
+
+noSums:
 	VMOVUPS Z0, K1, (R8)
 	ADDQ    R10, R8
 	VMOVUPS Z1, K1, (R8)
@@ -1729,19 +2182,25 @@ noMask:
 	ADDQ    R10, R8
 	VMOVUPS Z8, K1, (R8)
 	ADDQ    R10, R8
-	MOVQ    208(AX), DI
+	MOVQ    264(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 296(AX)
-	MOVQ    216(AX), DI
+	ADDQ    DI, 360(AX)
+	MOVQ    272(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 304(AX)
-	MOVQ    224(AX), DI
+	ADDQ    DI, 368(AX)
+	MOVQ    272(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 312(AX)
-	MOVQ    232(AX), DI
+	ADDQ    DI, 376(AX)
+	MOVQ    280(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 320(AX)
-	DECQ    336(AX)
+	ADDQ    DI, 384(AX)
+	MOVQ    288(AX), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, 392(AX)
+	MOVQ    296(AX), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -1749,57 +2208,77 @@ noMask:
 // func tile1x2AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile1x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), DX
-	SHLQ $0x02, DX
-	MOVQ 88(AX), BX
-	SHLQ $0x02, BX
-	MOVQ (AX), CX
-	MOVQ CX, 296(AX)
-	MOVQ 96(AX), CX
-	MOVQ CX, 304(AX)
-	MOVQ 128(AX), CX
-	MOVQ CX, 312(AX)
-	MOVQ 160(AX), CX
-	MOVQ CX, 320(AX)
-	MOVQ 200(AX), CX
-	MOVQ CX, 336(AX)
-	MOVQ 280(AX), CX
-	MOVQ CX, 352(AX)
-	MOVQ 264(AX), SI
-	SHLQ $0x02, SI
-	ADDQ 240(AX), SI
-	MOVQ SI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), DX
+	SHLQ       $0x02, DX
+	MOVQ       88(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       (AX), CX
+	MOVQ       CX, 360(AX)
+	MOVQ       96(AX), CX
+	MOVQ       CX, 368(AX)
+	MOVQ       136(AX), CX
+	MOVQ       CX, 376(AX)
+	MOVQ       160(AX), CX
+	MOVQ       CX, 384(AX)
+	MOVQ       192(AX), CX
+	MOVQ       CX, 392(AX)
+	MOVQ       216(AX), CX
+	MOVQ       CX, 400(AX)
+	MOVQ       256(AX), CX
+	MOVQ       CX, 416(AX)
+	MOVQ       344(AX), CX
+	MOVQ       CX, 432(AX)
+	MOVQ       328(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       304(AX), SI
+	MOVQ       SI, 424(AX)
+	MOVQ       96(AX), CX
+	MOVQ       120(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       128(AX), SI
+	SHLQ       $0x02, SI
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)(SI*1)
 
 block:
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
-	MOVQ       304(AX), CX
+	MOVQ       272(AX), CX
+	SHLQ       $0x02, CX
+	ADDQ       368(AX), CX
 	MOVQ       120(AX), SI
 	SHLQ       $0x02, SI
+	MOVQ       128(AX), SI
+	SHLQ       $0x02, SI
 	PREFETCHT0 (CX)
-	PREFETCHT0 64(CX)
-	MOVQ       272(AX), DI
+	PREFETCHT0 64(CX)(SI*1)
+	MOVQ       336(AX), DI
 	SHLQ       $0x02, DI
-	MOVQ       344(AX), SI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	MOVQ       424(AX), SI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), SI
 	XORQ       DI, DI
 
 fetch:
-	MOVQ 296(AX), CX
-	MOVQ CX, 288(AX)
+	MOVQ 360(AX), CX
+	MOVQ CX, 352(AX)
 	MOVQ 48(AX), CX
-	MOVQ CX, 328(AX)
+	MOVQ CX, 408(AX)
 	MOVQ 64(AX), R8
 
 segment:
-	MOVQ 288(AX), CX
-	MOVQ 56(AX), R9
+	MOVQ       352(AX), CX
+	MOVQ       40(AX), R9
+	SHLQ       $0x02, R9
+	ADDQ       R9, 352(AX)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	MOVQ       56(AX), R9
 
 k:
 	VMOVUPS      (R8), Z2
@@ -1813,13 +2292,10 @@ k:
 	ADDQ         DX, CX
 	DECQ         R9
 	JNZ          k
-	MOVQ         40(AX), CX
-	SHLQ         $0x02, CX
-	ADDQ         CX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), CX
-	MOVQ         192(AX), SI
+	MOVQ         240(AX), CX
+	MOVQ         248(AX), SI
 	MOVQ         $0x00000010, DI
 	CMPQ         SI, DI
 	CMOVQLT      SI, DI
@@ -1835,8 +2311,8 @@ k:
 	KMOVW        SI, K2
 	TESTQ        $0x00000001, CX
 	JZ           noD
-	MOVQ         312(AX), SI
-	MOVQ         152(AX), DI
+	MOVQ         384(AX), SI
+	MOVQ         184(AX), DI
 	SHLQ         $0x02, DI
 	VMOVUPS.Z    (SI), K1, Z2
 	VADDPS       Z2, Z0, Z0
@@ -1847,7 +2323,7 @@ k:
 noD:
 	TESTQ        $0x00000002, CX
 	JZ           noBias
-	MOVQ         320(AX), SI
+	MOVQ         392(AX), SI
 	VBROADCASTSS (SI), Z2
 	VADDPS       Z2, Z0, Z0
 	VADDPS       Z2, Z1, Z1
@@ -1860,38 +2336,54 @@ noBias:
 	VMAXPS Z1, Z2, Z1
 
 noReLU:
-	MOVQ      304(AX), SI
+	MOVQ      368(AX), SI
 	MOVQ      120(AX), DI
 	SHLQ      $0x02, DI
+	MOVQ      128(AX), R8
+	SHLQ      $0x02, R8
 	TESTQ     $0x00000008, CX
 	JZ        noMask
-	MOVQ      304(AX), CX
+	MOVQ      376(AX), R9
 	VXORPS    Z2, Z2, Z2
-	VMOVUPS.Z (CX), K1, Z3
+	VMOVUPS.Z (R9), K1, Z3
 	VCMPPS    $0x1e, Z2, Z3, K3
 	VMOVAPS.Z Z0, K3, Z0
-	VMOVUPS.Z 64(CX), K2, Z3
+	VMOVUPS.Z 64(R9)(R8*1), K2, Z3
 	VCMPPS    $0x1e, Z2, Z3, K3
 	VMOVAPS.Z Z1, K3, Z1
-	ADDQ      DI, CX
+	ADDQ      DI, R9
 
 noMask:
+	TESTQ   $0x00000010, CX
+	JZ      noSums
+	MOVQ    400(AX), CX
+	VADDPS  (CX), Z0, Z2
+	VADDPS  Z1, Z2, Z2
+	VMOVUPS Z2, (CX)
+
+noSums:
 	VMOVUPS Z0, K1, (SI)
-	VMOVUPS Z1, K2, 64(SI)
+	VMOVUPS Z1, K2, 64(SI)(R8*1)
 	ADDQ    DI, SI
-	MOVQ    208(AX), CX
+	MOVQ    264(AX), CX
 	SHLQ    $0x02, CX
-	ADDQ    CX, 296(AX)
-	MOVQ    216(AX), CX
+	ADDQ    CX, 360(AX)
+	MOVQ    272(AX), CX
 	SHLQ    $0x02, CX
-	ADDQ    CX, 304(AX)
-	MOVQ    224(AX), CX
+	ADDQ    CX, 368(AX)
+	MOVQ    272(AX), CX
 	SHLQ    $0x02, CX
-	ADDQ    CX, 312(AX)
-	MOVQ    232(AX), CX
+	ADDQ    CX, 376(AX)
+	MOVQ    280(AX), CX
 	SHLQ    $0x02, CX
-	ADDQ    CX, 320(AX)
-	DECQ    336(AX)
+	ADDQ    CX, 384(AX)
+	MOVQ    288(AX), CX
+	SHLQ    $0x02, CX
+	ADDQ    CX, 392(AX)
+	MOVQ    296(AX), CX
+	SHLQ    $0x02, CX
+	ADDQ    CX, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -1899,62 +2391,86 @@ noMask:
 // func tile2x2AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile2x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), BX
-	SHLQ $0x02, BX
-	MOVQ 88(AX), SI
-	SHLQ $0x02, SI
-	MOVQ (AX), DX
-	MOVQ DX, 296(AX)
-	MOVQ 96(AX), DX
-	MOVQ DX, 304(AX)
-	MOVQ 128(AX), DX
-	MOVQ DX, 312(AX)
-	MOVQ 160(AX), DX
-	MOVQ DX, 320(AX)
-	MOVQ 200(AX), DX
-	MOVQ DX, 336(AX)
-	MOVQ 280(AX), DX
-	MOVQ DX, 352(AX)
-	MOVQ 264(AX), DI
-	SHLQ $0x02, DI
-	ADDQ 240(AX), DI
-	MOVQ DI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       88(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       (AX), DX
+	MOVQ       DX, 360(AX)
+	MOVQ       96(AX), DX
+	MOVQ       DX, 368(AX)
+	MOVQ       136(AX), DX
+	MOVQ       DX, 376(AX)
+	MOVQ       160(AX), DX
+	MOVQ       DX, 384(AX)
+	MOVQ       192(AX), DX
+	MOVQ       DX, 392(AX)
+	MOVQ       216(AX), DX
+	MOVQ       DX, 400(AX)
+	MOVQ       256(AX), DX
+	MOVQ       DX, 416(AX)
+	MOVQ       344(AX), DX
+	MOVQ       DX, 432(AX)
+	MOVQ       328(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       304(AX), DI
+	MOVQ       DI, 424(AX)
+	MOVQ       96(AX), DX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)(R8*1)
+	ADDQ       DI, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)(R8*1)
 
 block:
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
 	VXORPS     Z2, Z2, Z2
 	VXORPS     Z3, Z3, Z3
-	MOVQ       304(AX), DX
+	MOVQ       272(AX), DX
+	SHLQ       $0x02, DX
+	ADDQ       368(AX), DX
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
 	PREFETCHT0 (DX)
-	PREFETCHT0 64(DX)
+	PREFETCHT0 64(DX)(R8*1)
 	ADDQ       DI, DX
 	PREFETCHT0 (DX)
-	PREFETCHT0 64(DX)
-	MOVQ       272(AX), R8
+	PREFETCHT0 64(DX)(R8*1)
+	MOVQ       336(AX), R8
 	SHLQ       $0x02, R8
-	MOVQ       344(AX), DI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	MOVQ       424(AX), DI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), DI
 	XORQ       R8, R8
 
 fetch:
-	MOVQ 296(AX), DX
-	MOVQ DX, 288(AX)
+	MOVQ 360(AX), DX
+	MOVQ DX, 352(AX)
 	MOVQ 48(AX), DX
-	MOVQ DX, 328(AX)
+	MOVQ DX, 408(AX)
 	MOVQ 64(AX), R9
 
 segment:
-	MOVQ 288(AX), DX
-	MOVQ 56(AX), R10
+	MOVQ       352(AX), DX
+	MOVQ       40(AX), R10
+	SHLQ       $0x02, R10
+	ADDQ       R10, 352(AX)
+	ADDQ       DX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(CX*1)
+	MOVQ       56(AX), R10
 
 k:
 	VMOVUPS      (R9), Z4
@@ -1971,13 +2487,10 @@ k:
 	ADDQ         BX, DX
 	DECQ         R10
 	JNZ          k
-	MOVQ         40(AX), DX
-	SHLQ         $0x02, DX
-	ADDQ         DX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), DX
-	MOVQ         192(AX), DI
+	MOVQ         240(AX), DX
+	MOVQ         248(AX), DI
 	MOVQ         $0x00000010, R8
 	CMPQ         DI, R8
 	CMOVQLT      DI, R8
@@ -1993,8 +2506,8 @@ k:
 	KMOVW        DI, K2
 	TESTQ        $0x00000001, DX
 	JZ           noD
-	MOVQ         312(AX), DI
-	MOVQ         152(AX), R8
+	MOVQ         384(AX), DI
+	MOVQ         184(AX), R8
 	SHLQ         $0x02, R8
 	VMOVUPS.Z    (DI), K1, Z4
 	VADDPS       Z4, Z0, Z0
@@ -2010,7 +2523,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DX
 	JZ           noBias
-	MOVQ         320(AX), DI
+	MOVQ         392(AX), DI
 	VBROADCASTSS (DI), Z4
 	VADDPS       Z4, Z0, Z0
 	VADDPS       Z4, Z1, Z1
@@ -2028,48 +2541,67 @@ noBias:
 	VMAXPS Z3, Z4, Z3
 
 noReLU:
-	MOVQ      304(AX), DI
+	MOVQ      368(AX), DI
 	MOVQ      120(AX), R8
 	SHLQ      $0x02, R8
+	MOVQ      128(AX), R9
+	SHLQ      $0x02, R9
 	TESTQ     $0x00000008, DX
 	JZ        noMask
-	MOVQ      304(AX), DX
+	MOVQ      376(AX), R10
 	VXORPS    Z4, Z4, Z4
-	VMOVUPS.Z (DX), K1, Z5
+	VMOVUPS.Z (R10), K1, Z5
 	VCMPPS    $0x1e, Z4, Z5, K3
 	VMOVAPS.Z Z0, K3, Z0
-	VMOVUPS.Z 64(DX), K2, Z5
+	VMOVUPS.Z 64(R10)(R9*1), K2, Z5
 	VCMPPS    $0x1e, Z4, Z5, K3
 	VMOVAPS.Z Z1, K3, Z1
-	ADDQ      R8, DX
-	VMOVUPS.Z (DX), K1, Z5
+	ADDQ      R8, R10
+	VMOVUPS.Z (R10), K1, Z5
 	VCMPPS    $0x1e, Z4, Z5, K3
 	VMOVAPS.Z Z2, K3, Z2
-	VMOVUPS.Z 64(DX), K2, Z5
+	VMOVUPS.Z 64(R10)(R9*1), K2, Z5
 	VCMPPS    $0x1e, Z4, Z5, K3
 	VMOVAPS.Z Z3, K3, Z3
-	ADDQ      R8, DX
+	ADDQ      R8, R10
 
 noMask:
+	TESTQ   $0x00000010, DX
+	JZ      noSums
+	MOVQ    400(AX), DX
+	VADDPS  (DX), Z0, Z4
+	VADDPS  Z1, Z4, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(DX), Z2, Z4
+	VADDPS  Z3, Z4, Z4
+	VMOVUPS Z4, 64(DX)
+
+noSums:
 	VMOVUPS Z0, K1, (DI)
-	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z1, K2, 64(DI)(R9*1)
 	ADDQ    R8, DI
 	VMOVUPS Z2, K1, (DI)
-	VMOVUPS Z3, K2, 64(DI)
+	VMOVUPS Z3, K2, 64(DI)(R9*1)
 	ADDQ    R8, DI
-	MOVQ    208(AX), DX
+	MOVQ    264(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 296(AX)
-	MOVQ    216(AX), DX
+	ADDQ    DX, 360(AX)
+	MOVQ    272(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 304(AX)
-	MOVQ    224(AX), DX
+	ADDQ    DX, 368(AX)
+	MOVQ    272(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 312(AX)
-	MOVQ    232(AX), DX
+	ADDQ    DX, 376(AX)
+	MOVQ    280(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 320(AX)
-	DECQ    336(AX)
+	ADDQ    DX, 384(AX)
+	MOVQ    288(AX), DX
+	SHLQ    $0x02, DX
+	ADDQ    DX, 392(AX)
+	MOVQ    296(AX), DX
+	SHLQ    $0x02, DX
+	ADDQ    DX, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -2077,29 +2609,46 @@ noMask:
 // func tile3x2AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile3x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	MOVQ 32(AX), BX
-	SHLQ $0x02, BX
-	MOVQ 88(AX), SI
-	SHLQ $0x02, SI
-	MOVQ (AX), DX
-	MOVQ DX, 296(AX)
-	MOVQ 96(AX), DX
-	MOVQ DX, 304(AX)
-	MOVQ 128(AX), DX
-	MOVQ DX, 312(AX)
-	MOVQ 160(AX), DX
-	MOVQ DX, 320(AX)
-	MOVQ 200(AX), DX
-	MOVQ DX, 336(AX)
-	MOVQ 280(AX), DX
-	MOVQ DX, 352(AX)
-	MOVQ 264(AX), DI
-	SHLQ $0x02, DI
-	ADDQ 240(AX), DI
-	MOVQ DI, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	MOVQ       32(AX), BX
+	SHLQ       $0x02, BX
+	MOVQ       88(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       (AX), DX
+	MOVQ       DX, 360(AX)
+	MOVQ       96(AX), DX
+	MOVQ       DX, 368(AX)
+	MOVQ       136(AX), DX
+	MOVQ       DX, 376(AX)
+	MOVQ       160(AX), DX
+	MOVQ       DX, 384(AX)
+	MOVQ       192(AX), DX
+	MOVQ       DX, 392(AX)
+	MOVQ       216(AX), DX
+	MOVQ       DX, 400(AX)
+	MOVQ       256(AX), DX
+	MOVQ       DX, 416(AX)
+	MOVQ       344(AX), DX
+	MOVQ       DX, 432(AX)
+	MOVQ       328(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       304(AX), DI
+	MOVQ       DI, 424(AX)
+	MOVQ       96(AX), DX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       128(AX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)(R8*1)
+	ADDQ       DI, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)(R8*1)
+	ADDQ       DI, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)(R8*1)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -2108,36 +2657,47 @@ block:
 	VXORPS     Z3, Z3, Z3
 	VXORPS     Z4, Z4, Z4
 	VXORPS     Z5, Z5, Z5
-	MOVQ       304(AX), DX
+	MOVQ       272(AX), DX
+	SHLQ       $0x02, DX
+	ADDQ       368(AX), DX
 	MOVQ       120(AX), DI
 	SHLQ       $0x02, DI
-	PREFETCHT0 (DX)
-	PREFETCHT0 64(DX)
-	ADDQ       DI, DX
-	PREFETCHT0 (DX)
-	PREFETCHT0 64(DX)
-	ADDQ       DI, DX
-	PREFETCHT0 (DX)
-	PREFETCHT0 64(DX)
-	MOVQ       272(AX), R8
+	MOVQ       128(AX), R8
 	SHLQ       $0x02, R8
-	MOVQ       344(AX), DI
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)(R8*1)
+	ADDQ       DI, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)(R8*1)
+	ADDQ       DI, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)(R8*1)
+	MOVQ       336(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       424(AX), DI
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), DI
 	XORQ       R8, R8
 
 fetch:
-	MOVQ 296(AX), DX
-	MOVQ DX, 288(AX)
+	MOVQ 360(AX), DX
+	MOVQ DX, 352(AX)
 	MOVQ 48(AX), DX
-	MOVQ DX, 328(AX)
+	MOVQ DX, 408(AX)
 	MOVQ 64(AX), R9
 
 segment:
-	MOVQ 288(AX), DX
-	MOVQ 56(AX), R10
+	MOVQ       352(AX), DX
+	MOVQ       40(AX), R10
+	SHLQ       $0x02, R10
+	ADDQ       R10, 352(AX)
+	ADDQ       DX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(CX*1)
+	PREFETCHT0 (R10)(CX*2)
+	MOVQ       56(AX), R10
 
 k:
 	VMOVUPS      (R9), Z6
@@ -2157,13 +2717,10 @@ k:
 	ADDQ         BX, DX
 	DECQ         R10
 	JNZ          k
-	MOVQ         40(AX), DX
-	SHLQ         $0x02, DX
-	ADDQ         DX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), DX
-	MOVQ         192(AX), DI
+	MOVQ         240(AX), DX
+	MOVQ         248(AX), DI
 	MOVQ         $0x00000010, R8
 	CMPQ         DI, R8
 	CMOVQLT      DI, R8
@@ -2179,8 +2736,8 @@ k:
 	KMOVW        DI, K2
 	TESTQ        $0x00000001, DX
 	JZ           noD
-	MOVQ         312(AX), DI
-	MOVQ         152(AX), R8
+	MOVQ         384(AX), DI
+	MOVQ         184(AX), R8
 	SHLQ         $0x02, R8
 	VMOVUPS.Z    (DI), K1, Z6
 	VADDPS       Z6, Z0, Z0
@@ -2201,7 +2758,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DX
 	JZ           noBias
-	MOVQ         320(AX), DI
+	MOVQ         392(AX), DI
 	VBROADCASTSS (DI), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -2224,58 +2781,80 @@ noBias:
 	VMAXPS Z5, Z6, Z5
 
 noReLU:
-	MOVQ      304(AX), DI
+	MOVQ      368(AX), DI
 	MOVQ      120(AX), R8
 	SHLQ      $0x02, R8
+	MOVQ      128(AX), R9
+	SHLQ      $0x02, R9
 	TESTQ     $0x00000008, DX
 	JZ        noMask
-	MOVQ      304(AX), DX
+	MOVQ      376(AX), R10
 	VXORPS    Z6, Z6, Z6
-	VMOVUPS.Z (DX), K1, Z7
+	VMOVUPS.Z (R10), K1, Z7
 	VCMPPS    $0x1e, Z6, Z7, K3
 	VMOVAPS.Z Z0, K3, Z0
-	VMOVUPS.Z 64(DX), K2, Z7
+	VMOVUPS.Z 64(R10)(R9*1), K2, Z7
 	VCMPPS    $0x1e, Z6, Z7, K3
 	VMOVAPS.Z Z1, K3, Z1
-	ADDQ      R8, DX
-	VMOVUPS.Z (DX), K1, Z7
+	ADDQ      R8, R10
+	VMOVUPS.Z (R10), K1, Z7
 	VCMPPS    $0x1e, Z6, Z7, K3
 	VMOVAPS.Z Z2, K3, Z2
-	VMOVUPS.Z 64(DX), K2, Z7
+	VMOVUPS.Z 64(R10)(R9*1), K2, Z7
 	VCMPPS    $0x1e, Z6, Z7, K3
 	VMOVAPS.Z Z3, K3, Z3
-	ADDQ      R8, DX
-	VMOVUPS.Z (DX), K1, Z7
+	ADDQ      R8, R10
+	VMOVUPS.Z (R10), K1, Z7
 	VCMPPS    $0x1e, Z6, Z7, K3
 	VMOVAPS.Z Z4, K3, Z4
-	VMOVUPS.Z 64(DX), K2, Z7
+	VMOVUPS.Z 64(R10)(R9*1), K2, Z7
 	VCMPPS    $0x1e, Z6, Z7, K3
 	VMOVAPS.Z Z5, K3, Z5
-	ADDQ      R8, DX
+	ADDQ      R8, R10
 
 noMask:
+	TESTQ   $0x00000010, DX
+	JZ      noSums
+	MOVQ    400(AX), DX
+	VADDPS  (DX), Z0, Z6
+	VADDPS  Z1, Z6, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(DX), Z2, Z6
+	VADDPS  Z3, Z6, Z6
+	VMOVUPS Z6, 64(DX)
+	VADDPS  128(DX), Z4, Z6
+	VADDPS  Z5, Z6, Z6
+	VMOVUPS Z6, 128(DX)
+
+noSums:
 	VMOVUPS Z0, K1, (DI)
-	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z1, K2, 64(DI)(R9*1)
 	ADDQ    R8, DI
 	VMOVUPS Z2, K1, (DI)
-	VMOVUPS Z3, K2, 64(DI)
+	VMOVUPS Z3, K2, 64(DI)(R9*1)
 	ADDQ    R8, DI
 	VMOVUPS Z4, K1, (DI)
-	VMOVUPS Z5, K2, 64(DI)
+	VMOVUPS Z5, K2, 64(DI)(R9*1)
 	ADDQ    R8, DI
-	MOVQ    208(AX), DX
+	MOVQ    264(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 296(AX)
-	MOVQ    216(AX), DX
+	ADDQ    DX, 360(AX)
+	MOVQ    272(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 304(AX)
-	MOVQ    224(AX), DX
+	ADDQ    DX, 368(AX)
+	MOVQ    272(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 312(AX)
-	MOVQ    232(AX), DX
+	ADDQ    DX, 376(AX)
+	MOVQ    280(AX), DX
 	SHLQ    $0x02, DX
-	ADDQ    DX, 320(AX)
-	DECQ    336(AX)
+	ADDQ    DX, 384(AX)
+	MOVQ    288(AX), DX
+	SHLQ    $0x02, DX
+	ADDQ    DX, 392(AX)
+	MOVQ    296(AX), DX
+	SHLQ    $0x02, DX
+	ADDQ    DX, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -2283,30 +2862,50 @@ noMask:
 // func tile4x2AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile4x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	MOVQ 32(AX), SI
-	SHLQ $0x02, SI
-	MOVQ 88(AX), DI
-	SHLQ $0x02, DI
-	MOVQ (AX), BX
-	MOVQ BX, 296(AX)
-	MOVQ 96(AX), BX
-	MOVQ BX, 304(AX)
-	MOVQ 128(AX), BX
-	MOVQ BX, 312(AX)
-	MOVQ 160(AX), BX
-	MOVQ BX, 320(AX)
-	MOVQ 200(AX), BX
-	MOVQ BX, 336(AX)
-	MOVQ 280(AX), BX
-	MOVQ BX, 352(AX)
-	MOVQ 264(AX), R8
-	SHLQ $0x02, R8
-	ADDQ 240(AX), R8
-	MOVQ R8, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       32(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       88(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), BX
+	MOVQ       BX, 360(AX)
+	MOVQ       96(AX), BX
+	MOVQ       BX, 368(AX)
+	MOVQ       136(AX), BX
+	MOVQ       BX, 376(AX)
+	MOVQ       160(AX), BX
+	MOVQ       BX, 384(AX)
+	MOVQ       192(AX), BX
+	MOVQ       BX, 392(AX)
+	MOVQ       216(AX), BX
+	MOVQ       BX, 400(AX)
+	MOVQ       256(AX), BX
+	MOVQ       BX, 416(AX)
+	MOVQ       344(AX), BX
+	MOVQ       BX, 432(AX)
+	MOVQ       328(AX), R8
+	SHLQ       $0x02, R8
+	ADDQ       304(AX), R8
+	MOVQ       R8, 424(AX)
+	MOVQ       96(AX), BX
+	MOVQ       120(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -2317,39 +2916,51 @@ block:
 	VXORPS     Z5, Z5, Z5
 	VXORPS     Z6, Z6, Z6
 	VXORPS     Z7, Z7, Z7
-	MOVQ       304(AX), BX
+	MOVQ       272(AX), BX
+	SHLQ       $0x02, BX
+	ADDQ       368(AX), BX
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
-	PREFETCHT0 (BX)
-	PREFETCHT0 64(BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 64(BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 64(BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 64(BX)
-	MOVQ       272(AX), R9
+	MOVQ       128(AX), R9
 	SHLQ       $0x02, R9
-	MOVQ       344(AX), R8
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	MOVQ       336(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       424(AX), R8
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R8
 	XORQ       R9, R9
 
 fetch:
-	MOVQ 296(AX), BX
-	MOVQ BX, 288(AX)
+	MOVQ 360(AX), BX
+	MOVQ BX, 352(AX)
 	MOVQ 48(AX), BX
-	MOVQ BX, 328(AX)
+	MOVQ BX, 408(AX)
 	MOVQ 64(AX), R10
 
 segment:
-	MOVQ 288(AX), BX
-	MOVQ 56(AX), R11
+	MOVQ       352(AX), BX
+	MOVQ       40(AX), R11
+	SHLQ       $0x02, R11
+	ADDQ       R11, 352(AX)
+	ADDQ       BX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 (R11)(CX*1)
+	PREFETCHT0 (R11)(CX*2)
+	PREFETCHT0 (R11)(DX*1)
+	MOVQ       56(AX), R11
 
 k:
 	VMOVUPS      (R10), Z8
@@ -2372,13 +2983,10 @@ k:
 	ADDQ         SI, BX
 	DECQ         R11
 	JNZ          k
-	MOVQ         40(AX), BX
-	SHLQ         $0x02, BX
-	ADDQ         BX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), BX
-	MOVQ         192(AX), R8
+	MOVQ         240(AX), BX
+	MOVQ         248(AX), R8
 	MOVQ         $0x00000010, R9
 	CMPQ         R8, R9
 	CMOVQLT      R8, R9
@@ -2394,8 +3002,8 @@ k:
 	KMOVW        R8, K2
 	TESTQ        $0x00000001, BX
 	JZ           noD
-	MOVQ         312(AX), R8
-	MOVQ         152(AX), R9
+	MOVQ         384(AX), R8
+	MOVQ         184(AX), R9
 	SHLQ         $0x02, R9
 	VMOVUPS.Z    (R8), K1, Z8
 	VADDPS       Z8, Z0, Z0
@@ -2421,7 +3029,7 @@ k:
 noD:
 	TESTQ        $0x00000002, BX
 	JZ           noBias
-	MOVQ         320(AX), R8
+	MOVQ         392(AX), R8
 	VBROADCASTSS (R8), Z8
 	VADDPS       Z8, Z0, Z0
 	VADDPS       Z8, Z1, Z1
@@ -2449,68 +3057,93 @@ noBias:
 	VMAXPS Z7, Z8, Z7
 
 noReLU:
-	MOVQ      304(AX), R8
+	MOVQ      368(AX), R8
 	MOVQ      120(AX), R9
 	SHLQ      $0x02, R9
+	MOVQ      128(AX), R10
+	SHLQ      $0x02, R10
 	TESTQ     $0x00000008, BX
 	JZ        noMask
-	MOVQ      304(AX), BX
+	MOVQ      376(AX), R11
 	VXORPS    Z8, Z8, Z8
-	VMOVUPS.Z (BX), K1, Z9
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K3
 	VMOVAPS.Z Z0, K3, Z0
-	VMOVUPS.Z 64(BX), K2, Z9
+	VMOVUPS.Z 64(R11)(R10*1), K2, Z9
 	VCMPPS    $0x1e, Z8, Z9, K3
 	VMOVAPS.Z Z1, K3, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z9
+	ADDQ      R9, R11
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K3
 	VMOVAPS.Z Z2, K3, Z2
-	VMOVUPS.Z 64(BX), K2, Z9
+	VMOVUPS.Z 64(R11)(R10*1), K2, Z9
 	VCMPPS    $0x1e, Z8, Z9, K3
 	VMOVAPS.Z Z3, K3, Z3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z9
+	ADDQ      R9, R11
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K3
 	VMOVAPS.Z Z4, K3, Z4
-	VMOVUPS.Z 64(BX), K2, Z9
+	VMOVUPS.Z 64(R11)(R10*1), K2, Z9
 	VCMPPS    $0x1e, Z8, Z9, K3
 	VMOVAPS.Z Z5, K3, Z5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z9
+	ADDQ      R9, R11
+	VMOVUPS.Z (R11), K1, Z9
 	VCMPPS    $0x1e, Z8, Z9, K3
 	VMOVAPS.Z Z6, K3, Z6
-	VMOVUPS.Z 64(BX), K2, Z9
+	VMOVUPS.Z 64(R11)(R10*1), K2, Z9
 	VCMPPS    $0x1e, Z8, Z9, K3
 	VMOVAPS.Z Z7, K3, Z7
-	ADDQ      R9, BX
+	ADDQ      R9, R11
 
 noMask:
+	TESTQ   $0x00000010, BX
+	JZ      noSums
+	MOVQ    400(AX), BX
+	VADDPS  (BX), Z0, Z8
+	VADDPS  Z1, Z8, Z8
+	VMOVUPS Z8, (BX)
+	VADDPS  64(BX), Z2, Z8
+	VADDPS  Z3, Z8, Z8
+	VMOVUPS Z8, 64(BX)
+	VADDPS  128(BX), Z4, Z8
+	VADDPS  Z5, Z8, Z8
+	VMOVUPS Z8, 128(BX)
+	VADDPS  192(BX), Z6, Z8
+	VADDPS  Z7, Z8, Z8
+	VMOVUPS Z8, 192(BX)
+
+noSums:
 	VMOVUPS Z0, K1, (R8)
-	VMOVUPS Z1, K2, 64(R8)
+	VMOVUPS Z1, K2, 64(R8)(R10*1)
 	ADDQ    R9, R8
 	VMOVUPS Z2, K1, (R8)
-	VMOVUPS Z3, K2, 64(R8)
+	VMOVUPS Z3, K2, 64(R8)(R10*1)
 	ADDQ    R9, R8
 	VMOVUPS Z4, K1, (R8)
-	VMOVUPS Z5, K2, 64(R8)
+	VMOVUPS Z5, K2, 64(R8)(R10*1)
 	ADDQ    R9, R8
 	VMOVUPS Z6, K1, (R8)
-	VMOVUPS Z7, K2, 64(R8)
+	VMOVUPS Z7, K2, 64(R8)(R10*1)
 	ADDQ    R9, R8
-	MOVQ    208(AX), BX
+	MOVQ    264(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 296(AX)
-	MOVQ    216(AX), BX
+	ADDQ    BX, 360(AX)
+	MOVQ    272(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 304(AX)
-	MOVQ    224(AX), BX
+	ADDQ    BX, 368(AX)
+	MOVQ    272(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 312(AX)
-	MOVQ    232(AX), BX
+	ADDQ    BX, 376(AX)
+	MOVQ    280(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 320(AX)
-	DECQ    336(AX)
+	ADDQ    BX, 384(AX)
+	MOVQ    288(AX), BX
+	SHLQ    $0x02, BX
+	ADDQ    BX, 392(AX)
+	MOVQ    296(AX), BX
+	SHLQ    $0x02, BX
+	ADDQ    BX, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -2518,30 +3151,53 @@ noMask:
 // func tile5x2AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile5x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	MOVQ 32(AX), SI
-	SHLQ $0x02, SI
-	MOVQ 88(AX), DI
-	SHLQ $0x02, DI
-	MOVQ (AX), BX
-	MOVQ BX, 296(AX)
-	MOVQ 96(AX), BX
-	MOVQ BX, 304(AX)
-	MOVQ 128(AX), BX
-	MOVQ BX, 312(AX)
-	MOVQ 160(AX), BX
-	MOVQ BX, 320(AX)
-	MOVQ 200(AX), BX
-	MOVQ BX, 336(AX)
-	MOVQ 280(AX), BX
-	MOVQ BX, 352(AX)
-	MOVQ 264(AX), R8
-	SHLQ $0x02, R8
-	ADDQ 240(AX), R8
-	MOVQ R8, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       32(AX), SI
+	SHLQ       $0x02, SI
+	MOVQ       88(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), BX
+	MOVQ       BX, 360(AX)
+	MOVQ       96(AX), BX
+	MOVQ       BX, 368(AX)
+	MOVQ       136(AX), BX
+	MOVQ       BX, 376(AX)
+	MOVQ       160(AX), BX
+	MOVQ       BX, 384(AX)
+	MOVQ       192(AX), BX
+	MOVQ       BX, 392(AX)
+	MOVQ       216(AX), BX
+	MOVQ       BX, 400(AX)
+	MOVQ       256(AX), BX
+	MOVQ       BX, 416(AX)
+	MOVQ       344(AX), BX
+	MOVQ       BX, 432(AX)
+	MOVQ       328(AX), R8
+	SHLQ       $0x02, R8
+	ADDQ       304(AX), R8
+	MOVQ       R8, 424(AX)
+	MOVQ       96(AX), BX
+	MOVQ       120(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       128(AX), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -2554,42 +3210,55 @@ block:
 	VXORPS     Z7, Z7, Z7
 	VXORPS     Z8, Z8, Z8
 	VXORPS     Z9, Z9, Z9
-	MOVQ       304(AX), BX
+	MOVQ       272(AX), BX
+	SHLQ       $0x02, BX
+	ADDQ       368(AX), BX
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
-	PREFETCHT0 (BX)
-	PREFETCHT0 64(BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 64(BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 64(BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 64(BX)
-	ADDQ       R8, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 64(BX)
-	MOVQ       272(AX), R9
+	MOVQ       128(AX), R9
 	SHLQ       $0x02, R9
-	MOVQ       344(AX), R8
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	ADDQ       R8, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)(R9*1)
+	MOVQ       336(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       424(AX), R8
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R8
 	XORQ       R9, R9
 
 fetch:
-	MOVQ 296(AX), BX
-	MOVQ BX, 288(AX)
+	MOVQ 360(AX), BX
+	MOVQ BX, 352(AX)
 	MOVQ 48(AX), BX
-	MOVQ BX, 328(AX)
+	MOVQ BX, 408(AX)
 	MOVQ 64(AX), R10
 
 segment:
-	MOVQ 288(AX), BX
-	MOVQ 56(AX), R11
+	MOVQ       352(AX), BX
+	MOVQ       40(AX), R11
+	SHLQ       $0x02, R11
+	ADDQ       R11, 352(AX)
+	ADDQ       BX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 (R11)(CX*1)
+	PREFETCHT0 (R11)(CX*2)
+	PREFETCHT0 (R11)(DX*1)
+	PREFETCHT0 (R11)(CX*4)
+	MOVQ       56(AX), R11
 
 k:
 	VMOVUPS      (R10), Z10
@@ -2615,13 +3284,10 @@ k:
 	ADDQ         SI, BX
 	DECQ         R11
 	JNZ          k
-	MOVQ         40(AX), BX
-	SHLQ         $0x02, BX
-	ADDQ         BX, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), BX
-	MOVQ         192(AX), R8
+	MOVQ         240(AX), BX
+	MOVQ         248(AX), R8
 	MOVQ         $0x00000010, R9
 	CMPQ         R8, R9
 	CMOVQLT      R8, R9
@@ -2637,8 +3303,8 @@ k:
 	KMOVW        R8, K2
 	TESTQ        $0x00000001, BX
 	JZ           noD
-	MOVQ         312(AX), R8
-	MOVQ         152(AX), R9
+	MOVQ         384(AX), R8
+	MOVQ         184(AX), R9
 	SHLQ         $0x02, R9
 	VMOVUPS.Z    (R8), K1, Z10
 	VADDPS       Z10, Z0, Z0
@@ -2669,7 +3335,7 @@ k:
 noD:
 	TESTQ        $0x00000002, BX
 	JZ           noBias
-	MOVQ         320(AX), R8
+	MOVQ         392(AX), R8
 	VBROADCASTSS (R8), Z10
 	VADDPS       Z10, Z0, Z0
 	VADDPS       Z10, Z1, Z1
@@ -2702,78 +3368,106 @@ noBias:
 	VMAXPS Z9, Z10, Z9
 
 noReLU:
-	MOVQ      304(AX), R8
+	MOVQ      368(AX), R8
 	MOVQ      120(AX), R9
 	SHLQ      $0x02, R9
+	MOVQ      128(AX), R10
+	SHLQ      $0x02, R10
 	TESTQ     $0x00000008, BX
 	JZ        noMask
-	MOVQ      304(AX), BX
+	MOVQ      376(AX), R11
 	VXORPS    Z10, Z10, Z10
-	VMOVUPS.Z (BX), K1, Z11
+	VMOVUPS.Z (R11), K1, Z11
 	VCMPPS    $0x1e, Z10, Z11, K3
 	VMOVAPS.Z Z0, K3, Z0
-	VMOVUPS.Z 64(BX), K2, Z11
+	VMOVUPS.Z 64(R11)(R10*1), K2, Z11
 	VCMPPS    $0x1e, Z10, Z11, K3
 	VMOVAPS.Z Z1, K3, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z11
+	ADDQ      R9, R11
+	VMOVUPS.Z (R11), K1, Z11
 	VCMPPS    $0x1e, Z10, Z11, K3
 	VMOVAPS.Z Z2, K3, Z2
-	VMOVUPS.Z 64(BX), K2, Z11
+	VMOVUPS.Z 64(R11)(R10*1), K2, Z11
 	VCMPPS    $0x1e, Z10, Z11, K3
 	VMOVAPS.Z Z3, K3, Z3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z11
+	ADDQ      R9, R11
+	VMOVUPS.Z (R11), K1, Z11
 	VCMPPS    $0x1e, Z10, Z11, K3
 	VMOVAPS.Z Z4, K3, Z4
-	VMOVUPS.Z 64(BX), K2, Z11
+	VMOVUPS.Z 64(R11)(R10*1), K2, Z11
 	VCMPPS    $0x1e, Z10, Z11, K3
 	VMOVAPS.Z Z5, K3, Z5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z11
+	ADDQ      R9, R11
+	VMOVUPS.Z (R11), K1, Z11
 	VCMPPS    $0x1e, Z10, Z11, K3
 	VMOVAPS.Z Z6, K3, Z6
-	VMOVUPS.Z 64(BX), K2, Z11
+	VMOVUPS.Z 64(R11)(R10*1), K2, Z11
 	VCMPPS    $0x1e, Z10, Z11, K3
 	VMOVAPS.Z Z7, K3, Z7
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z11
+	ADDQ      R9, R11
+	VMOVUPS.Z (R11), K1, Z11
 	VCMPPS    $0x1e, Z10, Z11, K3
 	VMOVAPS.Z Z8, K3, Z8
-	VMOVUPS.Z 64(BX), K2, Z11
+	VMOVUPS.Z 64(R11)(R10*1), K2, Z11
 	VCMPPS    $0x1e, Z10, Z11, K3
 	VMOVAPS.Z Z9, K3, Z9
-	ADDQ      R9, BX
+	ADDQ      R9, R11
 
 noMask:
+	TESTQ   $0x00000010, BX
+	JZ      noSums
+	MOVQ    400(AX), BX
+	VADDPS  (BX), Z0, Z10
+	VADDPS  Z1, Z10, Z10
+	VMOVUPS Z10, (BX)
+	VADDPS  64(BX), Z2, Z10
+	VADDPS  Z3, Z10, Z10
+	VMOVUPS Z10, 64(BX)
+	VADDPS  128(BX), Z4, Z10
+	VADDPS  Z5, Z10, Z10
+	VMOVUPS Z10, 128(BX)
+	VADDPS  192(BX), Z6, Z10
+	VADDPS  Z7, Z10, Z10
+	VMOVUPS Z10, 192(BX)
+	VADDPS  256(BX), Z8, Z10
+	VADDPS  Z9, Z10, Z10
+	VMOVUPS Z10, 256(BX)
+
+noSums:
 	VMOVUPS Z0, K1, (R8)
-	VMOVUPS Z1, K2, 64(R8)
+	VMOVUPS Z1, K2, 64(R8)(R10*1)
 	ADDQ    R9, R8
 	VMOVUPS Z2, K1, (R8)
-	VMOVUPS Z3, K2, 64(R8)
+	VMOVUPS Z3, K2, 64(R8)(R10*1)
 	ADDQ    R9, R8
 	VMOVUPS Z4, K1, (R8)
-	VMOVUPS Z5, K2, 64(R8)
+	VMOVUPS Z5, K2, 64(R8)(R10*1)
 	ADDQ    R9, R8
 	VMOVUPS Z6, K1, (R8)
-	VMOVUPS Z7, K2, 64(R8)
+	VMOVUPS Z7, K2, 64(R8)(R10*1)
 	ADDQ    R9, R8
 	VMOVUPS Z8, K1, (R8)
-	VMOVUPS Z9, K2, 64(R8)
+	VMOVUPS Z9, K2, 64(R8)(R10*1)
 	ADDQ    R9, R8
-	MOVQ    208(AX), BX
+	MOVQ    264(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 296(AX)
-	MOVQ    216(AX), BX
+	ADDQ    BX, 360(AX)
+	MOVQ    272(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 304(AX)
-	MOVQ    224(AX), BX
+	ADDQ    BX, 368(AX)
+	MOVQ    272(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 312(AX)
-	MOVQ    232(AX), BX
+	ADDQ    BX, 376(AX)
+	MOVQ    280(AX), BX
 	SHLQ    $0x02, BX
-	ADDQ    BX, 320(AX)
-	DECQ    336(AX)
+	ADDQ    BX, 384(AX)
+	MOVQ    288(AX), BX
+	SHLQ    $0x02, BX
+	ADDQ    BX, 392(AX)
+	MOVQ    296(AX), BX
+	SHLQ    $0x02, BX
+	ADDQ    BX, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -2781,31 +3475,57 @@ noMask:
 // func tile6x2AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile6x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	LEAQ (CX)(CX*4), BX
-	MOVQ 32(AX), DI
-	SHLQ $0x02, DI
-	MOVQ 88(AX), R8
-	SHLQ $0x02, R8
-	MOVQ (AX), SI
-	MOVQ SI, 296(AX)
-	MOVQ 96(AX), SI
-	MOVQ SI, 304(AX)
-	MOVQ 128(AX), SI
-	MOVQ SI, 312(AX)
-	MOVQ 160(AX), SI
-	MOVQ SI, 320(AX)
-	MOVQ 200(AX), SI
-	MOVQ SI, 336(AX)
-	MOVQ 280(AX), SI
-	MOVQ SI, 352(AX)
-	MOVQ 264(AX), R9
-	SHLQ $0x02, R9
-	ADDQ 240(AX), R9
-	MOVQ R9, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (CX)(CX*4), BX
+	MOVQ       32(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       88(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       (AX), SI
+	MOVQ       SI, 360(AX)
+	MOVQ       96(AX), SI
+	MOVQ       SI, 368(AX)
+	MOVQ       136(AX), SI
+	MOVQ       SI, 376(AX)
+	MOVQ       160(AX), SI
+	MOVQ       SI, 384(AX)
+	MOVQ       192(AX), SI
+	MOVQ       SI, 392(AX)
+	MOVQ       216(AX), SI
+	MOVQ       SI, 400(AX)
+	MOVQ       256(AX), SI
+	MOVQ       SI, 416(AX)
+	MOVQ       344(AX), SI
+	MOVQ       SI, 432(AX)
+	MOVQ       328(AX), R9
+	SHLQ       $0x02, R9
+	ADDQ       304(AX), R9
+	MOVQ       R9, 424(AX)
+	MOVQ       96(AX), SI
+	MOVQ       120(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       128(AX), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -2820,45 +3540,59 @@ block:
 	VXORPS     Z9, Z9, Z9
 	VXORPS     Z10, Z10, Z10
 	VXORPS     Z11, Z11, Z11
-	MOVQ       304(AX), SI
+	MOVQ       272(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       368(AX), SI
 	MOVQ       120(AX), R9
 	SHLQ       $0x02, R9
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	MOVQ       272(AX), R10
+	MOVQ       128(AX), R10
 	SHLQ       $0x02, R10
-	MOVQ       344(AX), R9
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	MOVQ       336(AX), R10
+	SHLQ       $0x02, R10
+	MOVQ       424(AX), R9
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R9
 	XORQ       R10, R10
 
 fetch:
-	MOVQ 296(AX), SI
-	MOVQ SI, 288(AX)
+	MOVQ 360(AX), SI
+	MOVQ SI, 352(AX)
 	MOVQ 48(AX), SI
-	MOVQ SI, 328(AX)
+	MOVQ SI, 408(AX)
 	MOVQ 64(AX), R11
 
 segment:
-	MOVQ 288(AX), SI
-	MOVQ 56(AX), R12
+	MOVQ       352(AX), SI
+	MOVQ       40(AX), R12
+	SHLQ       $0x02, R12
+	ADDQ       R12, 352(AX)
+	ADDQ       SI, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(CX*1)
+	PREFETCHT0 (R12)(CX*2)
+	PREFETCHT0 (R12)(DX*1)
+	PREFETCHT0 (R12)(CX*4)
+	PREFETCHT0 (R12)(BX*1)
+	MOVQ       56(AX), R12
 
 k:
 	VMOVUPS      (R11), Z12
@@ -2887,13 +3621,10 @@ k:
 	ADDQ         DI, SI
 	DECQ         R12
 	JNZ          k
-	MOVQ         40(AX), SI
-	SHLQ         $0x02, SI
-	ADDQ         SI, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), SI
-	MOVQ         192(AX), R9
+	MOVQ         240(AX), SI
+	MOVQ         248(AX), R9
 	MOVQ         $0x00000010, R10
 	CMPQ         R9, R10
 	CMOVQLT      R9, R10
@@ -2909,8 +3640,8 @@ k:
 	KMOVW        R9, K2
 	TESTQ        $0x00000001, SI
 	JZ           noD
-	MOVQ         312(AX), R9
-	MOVQ         152(AX), R10
+	MOVQ         384(AX), R9
+	MOVQ         184(AX), R10
 	SHLQ         $0x02, R10
 	VMOVUPS.Z    (R9), K1, Z12
 	VADDPS       Z12, Z0, Z0
@@ -2946,7 +3677,7 @@ k:
 noD:
 	TESTQ        $0x00000002, SI
 	JZ           noBias
-	MOVQ         320(AX), R9
+	MOVQ         392(AX), R9
 	VBROADCASTSS (R9), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -2984,88 +3715,119 @@ noBias:
 	VMAXPS Z11, Z12, Z11
 
 noReLU:
-	MOVQ      304(AX), R9
+	MOVQ      368(AX), R9
 	MOVQ      120(AX), R10
 	SHLQ      $0x02, R10
+	MOVQ      128(AX), R11
+	SHLQ      $0x02, R11
 	TESTQ     $0x00000008, SI
 	JZ        noMask
-	MOVQ      304(AX), SI
+	MOVQ      376(AX), R12
 	VXORPS    Z12, Z12, Z12
-	VMOVUPS.Z (SI), K1, Z13
+	VMOVUPS.Z (R12), K1, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z0, K3, Z0
-	VMOVUPS.Z 64(SI), K2, Z13
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z1, K3, Z1
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z13
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z2, K3, Z2
-	VMOVUPS.Z 64(SI), K2, Z13
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z3, K3, Z3
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z13
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z4, K3, Z4
-	VMOVUPS.Z 64(SI), K2, Z13
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z5, K3, Z5
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z13
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z6, K3, Z6
-	VMOVUPS.Z 64(SI), K2, Z13
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z7, K3, Z7
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z13
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z8, K3, Z8
-	VMOVUPS.Z 64(SI), K2, Z13
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z9, K3, Z9
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z13
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z10, K3, Z10
-	VMOVUPS.Z 64(SI), K2, Z13
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z13
 	VCMPPS    $0x1e, Z12, Z13, K3
 	VMOVAPS.Z Z11, K3, Z11
-	ADDQ      R10, SI
+	ADDQ      R10, R12
 
 noMask:
+	TESTQ   $0x00000010, SI
+	JZ      noSums
+	MOVQ    400(AX), SI
+	VADDPS  (SI), Z0, Z12
+	VADDPS  Z1, Z12, Z12
+	VMOVUPS Z12, (SI)
+	VADDPS  64(SI), Z2, Z12
+	VADDPS  Z3, Z12, Z12
+	VMOVUPS Z12, 64(SI)
+	VADDPS  128(SI), Z4, Z12
+	VADDPS  Z5, Z12, Z12
+	VMOVUPS Z12, 128(SI)
+	VADDPS  192(SI), Z6, Z12
+	VADDPS  Z7, Z12, Z12
+	VMOVUPS Z12, 192(SI)
+	VADDPS  256(SI), Z8, Z12
+	VADDPS  Z9, Z12, Z12
+	VMOVUPS Z12, 256(SI)
+	VADDPS  320(SI), Z10, Z12
+	VADDPS  Z11, Z12, Z12
+	VMOVUPS Z12, 320(SI)
+
+noSums:
 	VMOVUPS Z0, K1, (R9)
-	VMOVUPS Z1, K2, 64(R9)
+	VMOVUPS Z1, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z2, K1, (R9)
-	VMOVUPS Z3, K2, 64(R9)
+	VMOVUPS Z3, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z4, K1, (R9)
-	VMOVUPS Z5, K2, 64(R9)
+	VMOVUPS Z5, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z6, K1, (R9)
-	VMOVUPS Z7, K2, 64(R9)
+	VMOVUPS Z7, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z8, K1, (R9)
-	VMOVUPS Z9, K2, 64(R9)
+	VMOVUPS Z9, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z10, K1, (R9)
-	VMOVUPS Z11, K2, 64(R9)
+	VMOVUPS Z11, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
-	MOVQ    208(AX), SI
+	MOVQ    264(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 296(AX)
-	MOVQ    216(AX), SI
+	ADDQ    SI, 360(AX)
+	MOVQ    272(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 304(AX)
-	MOVQ    224(AX), SI
+	ADDQ    SI, 368(AX)
+	MOVQ    272(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 312(AX)
-	MOVQ    232(AX), SI
+	ADDQ    SI, 376(AX)
+	MOVQ    280(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 320(AX)
-	DECQ    336(AX)
+	ADDQ    SI, 384(AX)
+	MOVQ    288(AX), SI
+	SHLQ    $0x02, SI
+	ADDQ    SI, 392(AX)
+	MOVQ    296(AX), SI
+	SHLQ    $0x02, SI
+	ADDQ    SI, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -3073,31 +3835,60 @@ noMask:
 // func tile7x2AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile7x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	LEAQ (CX)(CX*4), BX
-	MOVQ 32(AX), DI
-	SHLQ $0x02, DI
-	MOVQ 88(AX), R8
-	SHLQ $0x02, R8
-	MOVQ (AX), SI
-	MOVQ SI, 296(AX)
-	MOVQ 96(AX), SI
-	MOVQ SI, 304(AX)
-	MOVQ 128(AX), SI
-	MOVQ SI, 312(AX)
-	MOVQ 160(AX), SI
-	MOVQ SI, 320(AX)
-	MOVQ 200(AX), SI
-	MOVQ SI, 336(AX)
-	MOVQ 280(AX), SI
-	MOVQ SI, 352(AX)
-	MOVQ 264(AX), R9
-	SHLQ $0x02, R9
-	ADDQ 240(AX), R9
-	MOVQ R9, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (CX)(CX*4), BX
+	MOVQ       32(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       88(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       (AX), SI
+	MOVQ       SI, 360(AX)
+	MOVQ       96(AX), SI
+	MOVQ       SI, 368(AX)
+	MOVQ       136(AX), SI
+	MOVQ       SI, 376(AX)
+	MOVQ       160(AX), SI
+	MOVQ       SI, 384(AX)
+	MOVQ       192(AX), SI
+	MOVQ       SI, 392(AX)
+	MOVQ       216(AX), SI
+	MOVQ       SI, 400(AX)
+	MOVQ       256(AX), SI
+	MOVQ       SI, 416(AX)
+	MOVQ       344(AX), SI
+	MOVQ       SI, 432(AX)
+	MOVQ       328(AX), R9
+	SHLQ       $0x02, R9
+	ADDQ       304(AX), R9
+	MOVQ       R9, 424(AX)
+	MOVQ       96(AX), SI
+	MOVQ       120(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       128(AX), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -3114,48 +3905,63 @@ block:
 	VXORPS     Z11, Z11, Z11
 	VXORPS     Z12, Z12, Z12
 	VXORPS     Z13, Z13, Z13
-	MOVQ       304(AX), SI
+	MOVQ       272(AX), SI
+	SHLQ       $0x02, SI
+	ADDQ       368(AX), SI
 	MOVQ       120(AX), R9
 	SHLQ       $0x02, R9
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       R9, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	MOVQ       272(AX), R10
+	MOVQ       128(AX), R10
 	SHLQ       $0x02, R10
-	MOVQ       344(AX), R9
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	ADDQ       R9, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)(R10*1)
+	MOVQ       336(AX), R10
+	SHLQ       $0x02, R10
+	MOVQ       424(AX), R9
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R9
 	XORQ       R10, R10
 
 fetch:
-	MOVQ 296(AX), SI
-	MOVQ SI, 288(AX)
+	MOVQ 360(AX), SI
+	MOVQ SI, 352(AX)
 	MOVQ 48(AX), SI
-	MOVQ SI, 328(AX)
+	MOVQ SI, 408(AX)
 	MOVQ 64(AX), R11
 
 segment:
-	MOVQ 288(AX), SI
-	MOVQ 56(AX), R12
+	MOVQ       352(AX), SI
+	MOVQ       40(AX), R12
+	SHLQ       $0x02, R12
+	ADDQ       R12, 352(AX)
+	ADDQ       SI, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(CX*1)
+	PREFETCHT0 (R12)(CX*2)
+	PREFETCHT0 (R12)(DX*1)
+	PREFETCHT0 (R12)(CX*4)
+	PREFETCHT0 (R12)(BX*1)
+	PREFETCHT0 (R12)(DX*2)
+	MOVQ       56(AX), R12
 
 k:
 	VMOVUPS      (R11), Z14
@@ -3187,13 +3993,10 @@ k:
 	ADDQ         DI, SI
 	DECQ         R12
 	JNZ          k
-	MOVQ         40(AX), SI
-	SHLQ         $0x02, SI
-	ADDQ         SI, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), SI
-	MOVQ         192(AX), R9
+	MOVQ         240(AX), SI
+	MOVQ         248(AX), R9
 	MOVQ         $0x00000010, R10
 	CMPQ         R9, R10
 	CMOVQLT      R9, R10
@@ -3209,8 +4012,8 @@ k:
 	KMOVW        R9, K2
 	TESTQ        $0x00000001, SI
 	JZ           noD
-	MOVQ         312(AX), R9
-	MOVQ         152(AX), R10
+	MOVQ         384(AX), R9
+	MOVQ         184(AX), R10
 	SHLQ         $0x02, R10
 	VMOVUPS.Z    (R9), K1, Z14
 	VADDPS       Z14, Z0, Z0
@@ -3251,7 +4054,7 @@ k:
 noD:
 	TESTQ        $0x00000002, SI
 	JZ           noBias
-	MOVQ         320(AX), R9
+	MOVQ         392(AX), R9
 	VBROADCASTSS (R9), Z14
 	VADDPS       Z14, Z0, Z0
 	VADDPS       Z14, Z1, Z1
@@ -3294,98 +4097,132 @@ noBias:
 	VMAXPS Z13, Z14, Z13
 
 noReLU:
-	MOVQ      304(AX), R9
+	MOVQ      368(AX), R9
 	MOVQ      120(AX), R10
 	SHLQ      $0x02, R10
+	MOVQ      128(AX), R11
+	SHLQ      $0x02, R11
 	TESTQ     $0x00000008, SI
 	JZ        noMask
-	MOVQ      304(AX), SI
+	MOVQ      376(AX), R12
 	VXORPS    Z14, Z14, Z14
-	VMOVUPS.Z (SI), K1, Z15
+	VMOVUPS.Z (R12), K1, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z0, K3, Z0
-	VMOVUPS.Z 64(SI), K2, Z15
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z1, K3, Z1
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z15
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z2, K3, Z2
-	VMOVUPS.Z 64(SI), K2, Z15
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z3, K3, Z3
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z15
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z4, K3, Z4
-	VMOVUPS.Z 64(SI), K2, Z15
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z5, K3, Z5
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z15
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z6, K3, Z6
-	VMOVUPS.Z 64(SI), K2, Z15
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z7, K3, Z7
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z15
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z8, K3, Z8
-	VMOVUPS.Z 64(SI), K2, Z15
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z9, K3, Z9
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z15
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z10, K3, Z10
-	VMOVUPS.Z 64(SI), K2, Z15
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z11, K3, Z11
-	ADDQ      R10, SI
-	VMOVUPS.Z (SI), K1, Z15
+	ADDQ      R10, R12
+	VMOVUPS.Z (R12), K1, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z12, K3, Z12
-	VMOVUPS.Z 64(SI), K2, Z15
+	VMOVUPS.Z 64(R12)(R11*1), K2, Z15
 	VCMPPS    $0x1e, Z14, Z15, K3
 	VMOVAPS.Z Z13, K3, Z13
-	ADDQ      R10, SI
+	ADDQ      R10, R12
 
 noMask:
+	TESTQ   $0x00000010, SI
+	JZ      noSums
+	MOVQ    400(AX), SI
+	VADDPS  (SI), Z0, Z14
+	VADDPS  Z1, Z14, Z14
+	VMOVUPS Z14, (SI)
+	VADDPS  64(SI), Z2, Z14
+	VADDPS  Z3, Z14, Z14
+	VMOVUPS Z14, 64(SI)
+	VADDPS  128(SI), Z4, Z14
+	VADDPS  Z5, Z14, Z14
+	VMOVUPS Z14, 128(SI)
+	VADDPS  192(SI), Z6, Z14
+	VADDPS  Z7, Z14, Z14
+	VMOVUPS Z14, 192(SI)
+	VADDPS  256(SI), Z8, Z14
+	VADDPS  Z9, Z14, Z14
+	VMOVUPS Z14, 256(SI)
+	VADDPS  320(SI), Z10, Z14
+	VADDPS  Z11, Z14, Z14
+	VMOVUPS Z14, 320(SI)
+	VADDPS  384(SI), Z12, Z14
+	VADDPS  Z13, Z14, Z14
+	VMOVUPS Z14, 384(SI)
+
+noSums:
 	VMOVUPS Z0, K1, (R9)
-	VMOVUPS Z1, K2, 64(R9)
+	VMOVUPS Z1, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z2, K1, (R9)
-	VMOVUPS Z3, K2, 64(R9)
+	VMOVUPS Z3, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z4, K1, (R9)
-	VMOVUPS Z5, K2, 64(R9)
+	VMOVUPS Z5, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z6, K1, (R9)
-	VMOVUPS Z7, K2, 64(R9)
+	VMOVUPS Z7, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z8, K1, (R9)
-	VMOVUPS Z9, K2, 64(R9)
+	VMOVUPS Z9, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z10, K1, (R9)
-	VMOVUPS Z11, K2, 64(R9)
+	VMOVUPS Z11, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
 	VMOVUPS Z12, K1, (R9)
-	VMOVUPS Z13, K2, 64(R9)
+	VMOVUPS Z13, K2, 64(R9)(R11*1)
 	ADDQ    R10, R9
-	MOVQ    208(AX), SI
+	MOVQ    264(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 296(AX)
-	MOVQ    216(AX), SI
+	ADDQ    SI, 360(AX)
+	MOVQ    272(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 304(AX)
-	MOVQ    224(AX), SI
+	ADDQ    SI, 368(AX)
+	MOVQ    272(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 312(AX)
-	MOVQ    232(AX), SI
+	ADDQ    SI, 376(AX)
+	MOVQ    280(AX), SI
 	SHLQ    $0x02, SI
-	ADDQ    SI, 320(AX)
-	DECQ    336(AX)
+	ADDQ    SI, 384(AX)
+	MOVQ    288(AX), SI
+	SHLQ    $0x02, SI
+	ADDQ    SI, 392(AX)
+	MOVQ    296(AX), SI
+	SHLQ    $0x02, SI
+	ADDQ    SI, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -3393,32 +4230,64 @@ noMask:
 // func tile8x2AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile8x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	LEAQ (CX)(CX*4), BX
-	LEAQ (DX)(CX*4), SI
-	MOVQ 32(AX), R8
-	SHLQ $0x02, R8
-	MOVQ 88(AX), R9
-	SHLQ $0x02, R9
-	MOVQ (AX), DI
-	MOVQ DI, 296(AX)
-	MOVQ 96(AX), DI
-	MOVQ DI, 304(AX)
-	MOVQ 128(AX), DI
-	MOVQ DI, 312(AX)
-	MOVQ 160(AX), DI
-	MOVQ DI, 320(AX)
-	MOVQ 200(AX), DI
-	MOVQ DI, 336(AX)
-	MOVQ 280(AX), DI
-	MOVQ DI, 352(AX)
-	MOVQ 264(AX), R10
-	SHLQ $0x02, R10
-	ADDQ 240(AX), R10
-	MOVQ R10, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (CX)(CX*4), BX
+	LEAQ       (DX)(CX*4), SI
+	MOVQ       32(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       88(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       (AX), DI
+	MOVQ       DI, 360(AX)
+	MOVQ       96(AX), DI
+	MOVQ       DI, 368(AX)
+	MOVQ       136(AX), DI
+	MOVQ       DI, 376(AX)
+	MOVQ       160(AX), DI
+	MOVQ       DI, 384(AX)
+	MOVQ       192(AX), DI
+	MOVQ       DI, 392(AX)
+	MOVQ       216(AX), DI
+	MOVQ       DI, 400(AX)
+	MOVQ       256(AX), DI
+	MOVQ       DI, 416(AX)
+	MOVQ       344(AX), DI
+	MOVQ       DI, 432(AX)
+	MOVQ       328(AX), R10
+	SHLQ       $0x02, R10
+	ADDQ       304(AX), R10
+	MOVQ       R10, 424(AX)
+	MOVQ       96(AX), DI
+	MOVQ       120(AX), R10
+	SHLQ       $0x02, R10
+	MOVQ       128(AX), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -3437,51 +4306,67 @@ block:
 	VXORPS     Z13, Z13, Z13
 	VXORPS     Z14, Z14, Z14
 	VXORPS     Z15, Z15, Z15
-	MOVQ       304(AX), DI
+	MOVQ       272(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       368(AX), DI
 	MOVQ       120(AX), R10
 	SHLQ       $0x02, R10
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R10, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R10, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R10, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R10, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R10, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R10, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R10, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	MOVQ       272(AX), R11
+	MOVQ       128(AX), R11
 	SHLQ       $0x02, R11
-	MOVQ       344(AX), R10
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R10, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	MOVQ       336(AX), R11
+	SHLQ       $0x02, R11
+	MOVQ       424(AX), R10
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R10
 	XORQ       R11, R11
 
 fetch:
-	MOVQ 296(AX), DI
-	MOVQ DI, 288(AX)
+	MOVQ 360(AX), DI
+	MOVQ DI, 352(AX)
 	MOVQ 48(AX), DI
-	MOVQ DI, 328(AX)
+	MOVQ DI, 408(AX)
 	MOVQ 64(AX), R12
 
 segment:
-	MOVQ 288(AX), DI
-	MOVQ 56(AX), R13
+	MOVQ       352(AX), DI
+	MOVQ       40(AX), R13
+	SHLQ       $0x02, R13
+	ADDQ       R13, 352(AX)
+	ADDQ       DI, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(CX*1)
+	PREFETCHT0 (R13)(CX*2)
+	PREFETCHT0 (R13)(DX*1)
+	PREFETCHT0 (R13)(CX*4)
+	PREFETCHT0 (R13)(BX*1)
+	PREFETCHT0 (R13)(DX*2)
+	PREFETCHT0 (R13)(SI*1)
+	MOVQ       56(AX), R13
 
 k:
 	VMOVUPS      (R12), Z16
@@ -3516,13 +4401,10 @@ k:
 	ADDQ         R8, DI
 	DECQ         R13
 	JNZ          k
-	MOVQ         40(AX), DI
-	SHLQ         $0x02, DI
-	ADDQ         DI, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), DI
-	MOVQ         192(AX), R10
+	MOVQ         240(AX), DI
+	MOVQ         248(AX), R10
 	MOVQ         $0x00000010, R11
 	CMPQ         R10, R11
 	CMOVQLT      R10, R11
@@ -3538,8 +4420,8 @@ k:
 	KMOVW        R10, K2
 	TESTQ        $0x00000001, DI
 	JZ           noD
-	MOVQ         312(AX), R10
-	MOVQ         152(AX), R11
+	MOVQ         384(AX), R10
+	MOVQ         184(AX), R11
 	SHLQ         $0x02, R11
 	VMOVUPS.Z    (R10), K1, Z16
 	VADDPS       Z16, Z0, Z0
@@ -3585,7 +4467,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DI
 	JZ           noBias
-	MOVQ         320(AX), R10
+	MOVQ         392(AX), R10
 	VBROADCASTSS (R10), Z16
 	VADDPS       Z16, Z0, Z0
 	VADDPS       Z16, Z1, Z1
@@ -3633,108 +4515,145 @@ noBias:
 	VMAXPS Z15, Z16, Z15
 
 noReLU:
-	MOVQ      304(AX), R10
+	MOVQ      368(AX), R10
 	MOVQ      120(AX), R11
 	SHLQ      $0x02, R11
+	MOVQ      128(AX), R12
+	SHLQ      $0x02, R12
 	TESTQ     $0x00000008, DI
 	JZ        noMask
-	MOVQ      304(AX), DI
+	MOVQ      376(AX), R13
 	VXORPS    Z16, Z16, Z16
-	VMOVUPS.Z (DI), K1, Z17
+	VMOVUPS.Z (R13), K1, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z0, K3, Z0
-	VMOVUPS.Z 64(DI), K2, Z17
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z1, K3, Z1
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z17
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z2, K3, Z2
-	VMOVUPS.Z 64(DI), K2, Z17
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z3, K3, Z3
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z17
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z4, K3, Z4
-	VMOVUPS.Z 64(DI), K2, Z17
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z5, K3, Z5
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z17
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z6, K3, Z6
-	VMOVUPS.Z 64(DI), K2, Z17
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z7, K3, Z7
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z17
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z8, K3, Z8
-	VMOVUPS.Z 64(DI), K2, Z17
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z9, K3, Z9
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z17
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z10, K3, Z10
-	VMOVUPS.Z 64(DI), K2, Z17
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z11, K3, Z11
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z17
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z12, K3, Z12
-	VMOVUPS.Z 64(DI), K2, Z17
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z13, K3, Z13
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z17
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z14, K3, Z14
-	VMOVUPS.Z 64(DI), K2, Z17
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z17
 	VCMPPS    $0x1e, Z16, Z17, K3
 	VMOVAPS.Z Z15, K3, Z15
-	ADDQ      R11, DI
+	ADDQ      R11, R13
 
 noMask:
+	TESTQ   $0x00000010, DI
+	JZ      noSums
+	MOVQ    400(AX), DI
+	VADDPS  (DI), Z0, Z16
+	VADDPS  Z1, Z16, Z16
+	VMOVUPS Z16, (DI)
+	VADDPS  64(DI), Z2, Z16
+	VADDPS  Z3, Z16, Z16
+	VMOVUPS Z16, 64(DI)
+	VADDPS  128(DI), Z4, Z16
+	VADDPS  Z5, Z16, Z16
+	VMOVUPS Z16, 128(DI)
+	VADDPS  192(DI), Z6, Z16
+	VADDPS  Z7, Z16, Z16
+	VMOVUPS Z16, 192(DI)
+	VADDPS  256(DI), Z8, Z16
+	VADDPS  Z9, Z16, Z16
+	VMOVUPS Z16, 256(DI)
+	VADDPS  320(DI), Z10, Z16
+	VADDPS  Z11, Z16, Z16
+	VMOVUPS Z16, 320(DI)
+	VADDPS  384(DI), Z12, Z16
+	VADDPS  Z13, Z16, Z16
+	VMOVUPS Z16, 384(DI)
+	VADDPS  448(DI), Z14, Z16
+	VADDPS  Z15, Z16, Z16
+	VMOVUPS Z16, 448(DI)
+
+noSums:
 	VMOVUPS Z0, K1, (R10)
-	VMOVUPS Z1, K2, 64(R10)
+	VMOVUPS Z1, K2, 64(R10)(R12*1)
 	ADDQ    R11, R10
 	VMOVUPS Z2, K1, (R10)
-	VMOVUPS Z3, K2, 64(R10)
+	VMOVUPS Z3, K2, 64(R10)(R12*1)
 	ADDQ    R11, R10
 	VMOVUPS Z4, K1, (R10)
-	VMOVUPS Z5, K2, 64(R10)
+	VMOVUPS Z5, K2, 64(R10)(R12*1)
 	ADDQ    R11, R10
 	VMOVUPS Z6, K1, (R10)
-	VMOVUPS Z7, K2, 64(R10)
+	VMOVUPS Z7, K2, 64(R10)(R12*1)
 	ADDQ    R11, R10
 	VMOVUPS Z8, K1, (R10)
-	VMOVUPS Z9, K2, 64(R10)
+	VMOVUPS Z9, K2, 64(R10)(R12*1)
 	ADDQ    R11, R10
 	VMOVUPS Z10, K1, (R10)
-	VMOVUPS Z11, K2, 64(R10)
+	VMOVUPS Z11, K2, 64(R10)(R12*1)
 	ADDQ    R11, R10
 	VMOVUPS Z12, K1, (R10)
-	VMOVUPS Z13, K2, 64(R10)
+	VMOVUPS Z13, K2, 64(R10)(R12*1)
 	ADDQ    R11, R10
 	VMOVUPS Z14, K1, (R10)
-	VMOVUPS Z15, K2, 64(R10)
+	VMOVUPS Z15, K2, 64(R10)(R12*1)
 	ADDQ    R11, R10
-	MOVQ    208(AX), DI
+	MOVQ    264(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 296(AX)
-	MOVQ    216(AX), DI
+	ADDQ    DI, 360(AX)
+	MOVQ    272(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 304(AX)
-	MOVQ    224(AX), DI
+	ADDQ    DI, 368(AX)
+	MOVQ    272(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 312(AX)
-	MOVQ    232(AX), DI
+	ADDQ    DI, 376(AX)
+	MOVQ    280(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 320(AX)
-	DECQ    336(AX)
+	ADDQ    DI, 384(AX)
+	MOVQ    288(AX), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, 392(AX)
+	MOVQ    296(AX), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -3742,32 +4661,67 @@ noMask:
 // func tile9x2AVX512(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tile9x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), AX
-	MOVQ 24(AX), CX
-	SHLQ $0x02, CX
-	LEAQ (CX)(CX*2), DX
-	LEAQ (CX)(CX*4), BX
-	LEAQ (DX)(CX*4), SI
-	MOVQ 32(AX), R9
-	SHLQ $0x02, R9
-	MOVQ 88(AX), R10
-	SHLQ $0x02, R10
-	MOVQ (AX), DI
-	MOVQ DI, 296(AX)
-	MOVQ 96(AX), DI
-	MOVQ DI, 304(AX)
-	MOVQ 128(AX), DI
-	MOVQ DI, 312(AX)
-	MOVQ 160(AX), DI
-	MOVQ DI, 320(AX)
-	MOVQ 200(AX), DI
-	MOVQ DI, 336(AX)
-	MOVQ 280(AX), DI
-	MOVQ DI, 352(AX)
-	MOVQ 264(AX), R11
-	SHLQ $0x02, R11
-	ADDQ 240(AX), R11
-	MOVQ R11, 344(AX)
+	MOVQ       a+0(FP), AX
+	MOVQ       24(AX), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (CX)(CX*4), BX
+	LEAQ       (DX)(CX*4), SI
+	MOVQ       32(AX), R9
+	SHLQ       $0x02, R9
+	MOVQ       88(AX), R10
+	SHLQ       $0x02, R10
+	MOVQ       (AX), DI
+	MOVQ       DI, 360(AX)
+	MOVQ       96(AX), DI
+	MOVQ       DI, 368(AX)
+	MOVQ       136(AX), DI
+	MOVQ       DI, 376(AX)
+	MOVQ       160(AX), DI
+	MOVQ       DI, 384(AX)
+	MOVQ       192(AX), DI
+	MOVQ       DI, 392(AX)
+	MOVQ       216(AX), DI
+	MOVQ       DI, 400(AX)
+	MOVQ       256(AX), DI
+	MOVQ       DI, 416(AX)
+	MOVQ       344(AX), DI
+	MOVQ       DI, 432(AX)
+	MOVQ       328(AX), R11
+	SHLQ       $0x02, R11
+	ADDQ       304(AX), R11
+	MOVQ       R11, 424(AX)
+	MOVQ       96(AX), DI
+	MOVQ       120(AX), R8
+	SHLQ       $0x02, R8
+	MOVQ       128(AX), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)(R11*1)
 
 block:
 	VXORPS     Z0, Z0, Z0
@@ -3788,55 +4742,72 @@ block:
 	VXORPS     Z15, Z15, Z15
 	VXORPS     Z16, Z16, Z16
 	VXORPS     Z17, Z17, Z17
-	MOVQ       304(AX), DI
+	MOVQ       272(AX), DI
+	SHLQ       $0x02, DI
+	ADDQ       368(AX), DI
 	MOVQ       120(AX), R8
 	SHLQ       $0x02, R8
+	MOVQ       128(AX), R11
+	SHLQ       $0x02, R11
 	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
+	PREFETCHT0 64(DI)(R11*1)
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
+	PREFETCHT0 64(DI)(R11*1)
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
+	PREFETCHT0 64(DI)(R11*1)
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
+	PREFETCHT0 64(DI)(R11*1)
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
+	PREFETCHT0 64(DI)(R11*1)
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
+	PREFETCHT0 64(DI)(R11*1)
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
+	PREFETCHT0 64(DI)(R11*1)
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
+	PREFETCHT0 64(DI)(R11*1)
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	MOVQ       272(AX), R12
+	PREFETCHT0 64(DI)(R11*1)
+	MOVQ       336(AX), R12
 	SHLQ       $0x02, R12
-	MOVQ       344(AX), R11
-	ADDQ       $0x40, 344(AX)
-	DECQ       352(AX)
+	MOVQ       424(AX), R11
+	ADDQ       $0x40, 424(AX)
+	DECQ       432(AX)
 	JGE        fetch
 	MOVQ       64(AX), R11
 	XORQ       R12, R12
 
 fetch:
-	MOVQ 296(AX), DI
-	MOVQ DI, 288(AX)
+	MOVQ 360(AX), DI
+	MOVQ DI, 352(AX)
 	MOVQ 48(AX), DI
-	MOVQ DI, 328(AX)
+	MOVQ DI, 408(AX)
 	MOVQ 64(AX), R13
 
 segment:
-	MOVQ 288(AX), DI
-	LEAQ (DI)(CX*8), R8
-	MOVQ 56(AX), R14
+	MOVQ       352(AX), DI
+	LEAQ       (DI)(CX*8), R8
+	MOVQ       40(AX), R14
+	SHLQ       $0x02, R14
+	ADDQ       R14, 352(AX)
+	ADDQ       DI, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R14)(CX*1)
+	PREFETCHT0 (R14)(CX*2)
+	PREFETCHT0 (R14)(DX*1)
+	PREFETCHT0 (R14)(CX*4)
+	PREFETCHT0 (R14)(BX*1)
+	PREFETCHT0 (R14)(DX*2)
+	PREFETCHT0 (R14)(SI*1)
+	PREFETCHT0 (R14)(CX*8)
+	MOVQ       56(AX), R14
 
 k:
 	VMOVUPS      (R13), Z18
@@ -3875,13 +4846,10 @@ k:
 	ADDQ         R9, R8
 	DECQ         R14
 	JNZ          k
-	MOVQ         40(AX), DI
-	SHLQ         $0x02, DI
-	ADDQ         DI, 288(AX)
-	DECQ         328(AX)
+	DECQ         408(AX)
 	JNZ          segment
-	MOVQ         184(AX), DI
-	MOVQ         192(AX), R8
+	MOVQ         240(AX), DI
+	MOVQ         248(AX), R8
 	MOVQ         $0x00000010, R11
 	CMPQ         R8, R11
 	CMOVQLT      R8, R11
@@ -3897,8 +4865,8 @@ k:
 	KMOVW        R8, K2
 	TESTQ        $0x00000001, DI
 	JZ           noD
-	MOVQ         312(AX), R8
-	MOVQ         152(AX), R11
+	MOVQ         384(AX), R8
+	MOVQ         184(AX), R11
 	SHLQ         $0x02, R11
 	VMOVUPS.Z    (R8), K1, Z18
 	VADDPS       Z18, Z0, Z0
@@ -3949,7 +4917,7 @@ k:
 noD:
 	TESTQ        $0x00000002, DI
 	JZ           noBias
-	MOVQ         320(AX), R8
+	MOVQ         392(AX), R8
 	VBROADCASTSS (R8), Z18
 	VADDPS       Z18, Z0, Z0
 	VADDPS       Z18, Z1, Z1
@@ -4002,118 +4970,158 @@ noBias:
 	VMAXPS Z17, Z18, Z17
 
 noReLU:
-	MOVQ      304(AX), R8
+	MOVQ      368(AX), R8
 	MOVQ      120(AX), R11
 	SHLQ      $0x02, R11
+	MOVQ      128(AX), R12
+	SHLQ      $0x02, R12
 	TESTQ     $0x00000008, DI
 	JZ        noMask
-	MOVQ      304(AX), DI
+	MOVQ      376(AX), R13
 	VXORPS    Z18, Z18, Z18
-	VMOVUPS.Z (DI), K1, Z19
+	VMOVUPS.Z (R13), K1, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z0, K3, Z0
-	VMOVUPS.Z 64(DI), K2, Z19
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z1, K3, Z1
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z19
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z2, K3, Z2
-	VMOVUPS.Z 64(DI), K2, Z19
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z3, K3, Z3
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z19
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z4, K3, Z4
-	VMOVUPS.Z 64(DI), K2, Z19
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z5, K3, Z5
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z19
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z6, K3, Z6
-	VMOVUPS.Z 64(DI), K2, Z19
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z7, K3, Z7
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z19
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z8, K3, Z8
-	VMOVUPS.Z 64(DI), K2, Z19
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z9, K3, Z9
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z19
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z10, K3, Z10
-	VMOVUPS.Z 64(DI), K2, Z19
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z11, K3, Z11
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z19
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z12, K3, Z12
-	VMOVUPS.Z 64(DI), K2, Z19
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z13, K3, Z13
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z19
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z14, K3, Z14
-	VMOVUPS.Z 64(DI), K2, Z19
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z15, K3, Z15
-	ADDQ      R11, DI
-	VMOVUPS.Z (DI), K1, Z19
+	ADDQ      R11, R13
+	VMOVUPS.Z (R13), K1, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z16, K3, Z16
-	VMOVUPS.Z 64(DI), K2, Z19
+	VMOVUPS.Z 64(R13)(R12*1), K2, Z19
 	VCMPPS    $0x1e, Z18, Z19, K3
 	VMOVAPS.Z Z17, K3, Z17
-	ADDQ      R11, DI
+	ADDQ      R11, R13
 
 noMask:
+	TESTQ   $0x00000010, DI
+	JZ      noSums
+	MOVQ    400(AX), DI
+	VADDPS  (DI), Z0, Z18
+	VADDPS  Z1, Z18, Z18
+	VMOVUPS Z18, (DI)
+	VADDPS  64(DI), Z2, Z18
+	VADDPS  Z3, Z18, Z18
+	VMOVUPS Z18, 64(DI)
+	VADDPS  128(DI), Z4, Z18
+	VADDPS  Z5, Z18, Z18
+	VMOVUPS Z18, 128(DI)
+	VADDPS  192(DI), Z6, Z18
+	VADDPS  Z7, Z18, Z18
+	VMOVUPS Z18, 192(DI)
+	VADDPS  256(DI), Z8, Z18
+	VADDPS  Z9, Z18, Z18
+	VMOVUPS Z18, 256(DI)
+	VADDPS  320(DI), Z10, Z18
+	VADDPS  Z11, Z18, Z18
+	VMOVUPS Z18, 320(DI)
+	VADDPS  384(DI), Z12, Z18
+	VADDPS  Z13, Z18, Z18
+	VMOVUPS Z18, 384(DI)
+	VADDPS  448(DI), Z14, Z18
+	VADDPS  Z15, Z18, Z18
+	VMOVUPS Z18, 448(DI)
+	VADDPS  512(DI), Z16, Z18
+	VADDPS  Z17, Z18, Z18
+	VMOVUPS Z18, 512(DI)
+
+noSums:
 	VMOVUPS Z0, K1, (R8)
-	VMOVUPS Z1, K2, 64(R8)
+	VMOVUPS Z1, K2, 64(R8)(R12*1)
 	ADDQ    R11, R8
 	VMOVUPS Z2, K1, (R8)
-	VMOVUPS Z3, K2, 64(R8)
+	VMOVUPS Z3, K2, 64(R8)(R12*1)
 	ADDQ    R11, R8
 	VMOVUPS Z4, K1, (R8)
-	VMOVUPS Z5, K2, 64(R8)
+	VMOVUPS Z5, K2, 64(R8)(R12*1)
 	ADDQ    R11, R8
 	VMOVUPS Z6, K1, (R8)
-	VMOVUPS Z7, K2, 64(R8)
+	VMOVUPS Z7, K2, 64(R8)(R12*1)
 	ADDQ    R11, R8
 	VMOVUPS Z8, K1, (R8)
-	VMOVUPS Z9, K2, 64(R8)
+	VMOVUPS Z9, K2, 64(R8)(R12*1)
 	ADDQ    R11, R8
 	VMOVUPS Z10, K1, (R8)
-	VMOVUPS Z11, K2, 64(R8)
+	VMOVUPS Z11, K2, 64(R8)(R12*1)
 	ADDQ    R11, R8
 	VMOVUPS Z12, K1, (R8)
-	VMOVUPS Z13, K2, 64(R8)
+	VMOVUPS Z13, K2, 64(R8)(R12*1)
 	ADDQ    R11, R8
 	VMOVUPS Z14, K1, (R8)
-	VMOVUPS Z15, K2, 64(R8)
+	VMOVUPS Z15, K2, 64(R8)(R12*1)
 	ADDQ    R11, R8
 	VMOVUPS Z16, K1, (R8)
-	VMOVUPS Z17, K2, 64(R8)
+	VMOVUPS Z17, K2, 64(R8)(R12*1)
 	ADDQ    R11, R8
-	MOVQ    208(AX), DI
+	MOVQ    264(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 296(AX)
-	MOVQ    216(AX), DI
+	ADDQ    DI, 360(AX)
+	MOVQ    272(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 304(AX)
-	MOVQ    224(AX), DI
+	ADDQ    DI, 368(AX)
+	MOVQ    272(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 312(AX)
-	MOVQ    232(AX), DI
+	ADDQ    DI, 376(AX)
+	MOVQ    280(AX), DI
 	SHLQ    $0x02, DI
-	ADDQ    DI, 320(AX)
-	DECQ    336(AX)
+	ADDQ    DI, 384(AX)
+	MOVQ    288(AX), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, 392(AX)
+	MOVQ    296(AX), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, 400(AX)
+	DECQ    416(AX)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -5375,6 +6383,157 @@ part:
 	JG        vector
 
 done:
+	VZEROUPPER
+	RET
+
+// func turnAVX512(dst []float32, src []float32, stride int, n int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·turnAVX512(SB), NOSPLIT, $0-64
+	MOVQ  dst_base+0(FP), AX
+	MOVQ  src_base+24(FP), CX
+	MOVQ  stride+48(FP), DX
+	MOVQ  n+56(FP), BX
+	SHLQ  $0x02, DX
+	MOVL  $0x000000f0, SI
+	KMOVW SI, K1
+	MOVL  $0x00000f00, SI
+	KMOVW SI, K2
+	MOVL  $0x0000f000, SI
+	KMOVW SI, K3
+
+square:
+	PREFETCHT0      8192(CX)
+	PREFETCHT0      8256(CX)
+	PREFETCHT0      8320(CX)
+	PREFETCHT0      8384(CX)
+	PREFETCHT0      8448(CX)
+	PREFETCHT0      8512(CX)
+	PREFETCHT0      8576(CX)
+	PREFETCHT0      8640(CX)
+	PREFETCHT0      8704(CX)
+	PREFETCHT0      8768(CX)
+	PREFETCHT0      8832(CX)
+	PREFETCHT0      8896(CX)
+	PREFETCHT0      8960(CX)
+	PREFETCHT0      9024(CX)
+	PREFETCHT0      9088(CX)
+	PREFETCHT0      9152(CX)
+	VMOVUPS         (CX), X0
+	VBROADCASTF32X4 256(CX), K1, Z0
+	VBROADCASTF32X4 512(CX), K2, Z0
+	VBROADCASTF32X4 768(CX), K3, Z0
+	VMOVUPS         64(CX), X1
+	VBROADCASTF32X4 320(CX), K1, Z1
+	VBROADCASTF32X4 576(CX), K2, Z1
+	VBROADCASTF32X4 832(CX), K3, Z1
+	VMOVUPS         128(CX), X2
+	VBROADCASTF32X4 384(CX), K1, Z2
+	VBROADCASTF32X4 640(CX), K2, Z2
+	VBROADCASTF32X4 896(CX), K3, Z2
+	VMOVUPS         192(CX), X3
+	VBROADCASTF32X4 448(CX), K1, Z3
+	VBROADCASTF32X4 704(CX), K2, Z3
+	VBROADCASTF32X4 960(CX), K3, Z3
+	VUNPCKLPS       Z1, Z0, Z4
+	VUNPCKHPS       Z1, Z0, Z5
+	VUNPCKLPS       Z3, Z2, Z6
+	VUNPCKHPS       Z3, Z2, Z7
+	VUNPCKLPD       Z6, Z4, Z8
+	VUNPCKHPD       Z6, Z4, Z4
+	VMOVUPS         Z8, (AX)
+	VMOVUPS         Z4, 64(AX)
+	VUNPCKLPD       Z7, Z5, Z4
+	VUNPCKHPD       Z7, Z5, Z5
+	VMOVUPS         Z4, 128(AX)
+	VMOVUPS         Z5, 192(AX)
+	VMOVUPS         16(CX), X9
+	VBROADCASTF32X4 272(CX), K1, Z9
+	VBROADCASTF32X4 528(CX), K2, Z9
+	VBROADCASTF32X4 784(CX), K3, Z9
+	VMOVUPS         80(CX), X10
+	VBROADCASTF32X4 336(CX), K1, Z10
+	VBROADCASTF32X4 592(CX), K2, Z10
+	VBROADCASTF32X4 848(CX), K3, Z10
+	VMOVUPS         144(CX), X11
+	VBROADCASTF32X4 400(CX), K1, Z11
+	VBROADCASTF32X4 656(CX), K2, Z11
+	VBROADCASTF32X4 912(CX), K3, Z11
+	VMOVUPS         208(CX), X12
+	VBROADCASTF32X4 464(CX), K1, Z12
+	VBROADCASTF32X4 720(CX), K2, Z12
+	VBROADCASTF32X4 976(CX), K3, Z12
+	VUNPCKLPS       Z10, Z9, Z4
+	VUNPCKHPS       Z10, Z9, Z5
+	VUNPCKLPS       Z12, Z11, Z6
+	VUNPCKHPS       Z12, Z11, Z7
+	VUNPCKLPD       Z6, Z4, Z8
+	VUNPCKHPD       Z6, Z4, Z4
+	VMOVUPS         Z8, 256(AX)
+	VMOVUPS         Z4, 320(AX)
+	VUNPCKLPD       Z7, Z5, Z4
+	VUNPCKHPD       Z7, Z5, Z5
+	VMOVUPS         Z4, 384(AX)
+	VMOVUPS         Z5, 448(AX)
+	VMOVUPS         32(CX), X13
+	VBROADCASTF32X4 288(CX), K1, Z13
+	VBROADCASTF32X4 544(CX), K2, Z13
+	VBROADCASTF32X4 800(CX), K3, Z13
+	VMOVUPS         96(CX), X14
+	VBROADCASTF32X4 352(CX), K1, Z14
+	VBROADCASTF32X4 608(CX), K2, Z14
+	VBROADCASTF32X4 864(CX), K3, Z14
+	VMOVUPS         160(CX), X15
+	VBROADCASTF32X4 416(CX), K1, Z15
+	VBROADCASTF32X4 672(CX), K2, Z15
+	VBROADCASTF32X4 928(CX), K3, Z15
+	VMOVUPS         224(CX), X16
+	VBROADCASTF32X4 480(CX), K1, Z16
+	VBROADCASTF32X4 736(CX), K2, Z16
+	VBROADCASTF32X4 992(CX), K3, Z16
+	VUNPCKLPS       Z14, Z13, Z4
+	VUNPCKHPS       Z14, Z13, Z5
+	VUNPCKLPS       Z16, Z15, Z6
+	VUNPCKHPS       Z16, Z15, Z7
+	VUNPCKLPD       Z6, Z4, Z8
+	VUNPCKHPD       Z6, Z4, Z4
+	VMOVUPS         Z8, 512(AX)
+	VMOVUPS         Z4, 576(AX)
+	VUNPCKLPD       Z7, Z5, Z4
+	VUNPCKHPD       Z7, Z5, Z5
+	VMOVUPS         Z4, 640(AX)
+	VMOVUPS         Z5, 704(AX)
+	VMOVUPS         48(CX), X17
+	VBROADCASTF32X4 304(CX), K1, Z17
+	VBROADCASTF32X4 560(CX), K2, Z17
+	VBROADCASTF32X4 816(CX), K3, Z17
+	VMOVUPS         112(CX), X18
+	VBROADCASTF32X4 368(CX), K1, Z18
+	VBROADCASTF32X4 624(CX), K2, Z18
+	VBROADCASTF32X4 880(CX), K3, Z18
+	VMOVUPS         176(CX), X19
+	VBROADCASTF32X4 432(CX), K1, Z19
+	VBROADCASTF32X4 688(CX), K2, Z19
+	VBROADCASTF32X4 944(CX), K3, Z19
+	VMOVUPS         240(CX), X20
+	VBROADCASTF32X4 496(CX), K1, Z20
+	VBROADCASTF32X4 752(CX), K2, Z20
+	VBROADCASTF32X4 1008(CX), K3, Z20
+	VUNPCKLPS       Z18, Z17, Z4
+	VUNPCKHPS       Z18, Z17, Z5
+	VUNPCKLPS       Z20, Z19, Z6
+	VUNPCKHPS       Z20, Z19, Z7
+	VUNPCKLPD       Z6, Z4, Z8
+	VUNPCKHPD       Z6, Z4, Z4
+	VMOVUPS         Z8, 768(AX)
+	VMOVUPS         Z4, 832(AX)
+	VUNPCKLPD       Z7, Z5, Z4
+	VUNPCKHPD       Z7, Z5, Z5
+	VMOVUPS         Z4, 896(AX)
+	VMOVUPS         Z5, 960(AX)
+	ADDQ            $0x00000400, CX
+	ADDQ            DX, AX
+	DECQ            BX
+	JNZ             square
 	VZEROUPPER
 	RET
 

@@ -67,3 +67,71 @@ func TestNothingOutsideIsTouched(t *testing.T) {
 		}
 	}
 }
+
+// The same of stacks, fused and not.
+func TestStackTouchesNothingOutside(t *testing.T) {
+	for _, isa := range vec.ISAs() {
+		k := For(isa)
+		for _, atEnd := range []bool{false, true} {
+			for _, s := range []struct {
+				in, hidden, out, taps, n, h, w int
+			}{{2, 5, 3, 9, 3, 2, 4}, {1, 20, 2, 9, 2, 4, 4}, {3, 33, 7, 1, 37, 1, 1}, {5, 300, 4, 1, 33, 1, 1}} {
+				m := s.n * s.h * s.w
+				mem := func(n int) []float32 { return fenced(t, n, atEnd) }
+				var plain, taps, flipped Taps
+				plain.Set(1, 1, 1, false)
+				taps.Set(3, s.h, s.w, false)
+				flipped.Set(3, s.h, s.w, true)
+				p := Stack{X: mem(s.in * m), Y: mem(s.out * m), DX: mem(s.in * m), M: m, Image: s.h * s.w, Keep: true,
+					In: &taps, InFlip: &flipped, Out: &taps, OutFlip: &flipped}
+				if s.taps == 1 {
+					p.In, p.InFlip, p.Out, p.OutFlip = &plain, &plain, &plain, &plain
+				}
+				layer := func(in, out, taps int) *Layer {
+					w := mem(in * out * taps)
+					p.Layers = append(p.Layers, Layer{
+						In: in, Out: out, Taps: taps, Bias: mem(out), DW: mem(in * out * taps),
+						W:    Weights{W: w, Groups: 1, Rows: out, Row: in * taps, Segs: 1, K: in * taps, Col: 1},
+						Back: Weights{W: w, Groups: 1, Rows: in, Row: taps, Segs: out, Seg: in * taps, K: taps, Col: 1},
+					})
+					return &p.Layers[len(p.Layers)-1]
+				}
+				l := layer(s.in, s.hidden, s.taps)
+				if s.taps > 1 {
+					l.Back = Weights{W: l.W.W, Groups: 1, Rows: s.in * s.taps, Row: 1, Segs: 1, K: s.hidden, Col: s.in * s.taps}
+				}
+				layer(s.hidden, s.hidden, 1)
+				l = layer(s.hidden, s.out, s.taps)
+				if s.taps > 1 {
+					l.W = Weights{W: l.W.W, Groups: s.out, Group: s.hidden * s.taps, Rows: s.taps, Row: 1, Segs: 1, K: s.hidden, Col: s.taps}
+				}
+				for i := range p.Layers[:2] {
+					p.Layers[i].ReLU, p.Layers[i].Hidden = true, mem((s.hidden+1)*roundUp(m, line))
+				}
+				p.Plan(k.lanes)
+				p.C = mem(p.Parts * p.Floats)
+
+				var scratch Scratch
+				for from := 0; from < m; from += p.Tile {
+					k.StackForward(&scratch, &p, from, min(p.Tile, m-from))
+				}
+				for i := len(p.Layers) - 1; i >= 0 && !p.Fused; i-- {
+					for chunk := range p.Layers[i].Chunks() {
+						k.StackWeights(&scratch, &p, i, chunk)
+					}
+					for from := 0; from < m; from += p.Tile {
+						k.StackBack(&scratch, &p, i, from, min(p.Tile, m-from))
+					}
+				}
+				for part := 0; part < p.Parts && p.Fused; part++ {
+					k.StackBackward(&scratch, &p, part)
+				}
+				for i := range p.Layers {
+					for chunk := range p.AddChunks(i) {
+						k.AddGradient(&p, i, chunk, mem(p.Layers[i].Out))
+					}
+				}
+			}
+		}
+	}
+}

@@ -131,6 +131,56 @@ func TestAddInOrder(t *testing.T) {
 	}
 }
 
+func TestTurn(t *testing.T) {
+	for _, isa := range vec.ISAs() {
+		k := For(isa)
+		n, stride := 3, k.lanes*k.lanes+5
+		src, dst := make([]float32, n*k.lanes*k.lanes), make([]float32, n*stride)
+		for i := range src {
+			src[i] = float32(i + 1)
+		}
+		k.turn(dst, src, stride, n)
+		for b := range n {
+			for j := range stride {
+				want := float32(0) // between squares nothing is written
+				if j < k.lanes*k.lanes {
+					want = src[(b*k.lanes+j%k.lanes)*k.lanes+j/k.lanes]
+				}
+				if got := dst[b*stride+j]; got != want {
+					t.Fatalf("%s: square %d: [%d] is %v, want %v", isa, b, j, got, want)
+				}
+			}
+		}
+	}
+}
+
+// A tile has at least one column group of a vector, whole images, and parts that cover all columns, whatever the shape.
+func TestStackPlanCoversTheColumns(t *testing.T) {
+	for _, image := range []int{1, 2, 4, 9, 16, 49, 64, 196, 256, 784, 1024} {
+		for _, images := range []int{1, 3, 64, 1000} {
+			for _, weights := range []int{1, 4000, 40_000, 400_000} {
+				m := image * images
+				tile := StackTile(m, image, weights)
+				if tile <= 0 || tile > stackMost || tile%line != 0 || tile%image != 0 {
+					t.Fatalf("%d images of %d pixels: a tile of %d columns", images, image, tile)
+				}
+				p := Stack{M: m, Image: image, Layers: []Layer{{In: 1, Out: weights / 2, Taps: 1}, {In: weights / 2, Out: 1, Taps: 1}}}
+				p.Layers[0].Out, p.Layers[1].In = max(1, weights/2), max(1, weights/2)
+				p.Plan(line)
+				for i := range p.Layers {
+					g := &p.Layers[i].Gradient
+					if g.Parts < 1 || g.Parts > p.Parts || g.Parts*g.PartTiles*p.Tile < m || (g.Parts-1)*g.PartTiles*p.Tile >= m {
+						t.Fatalf("%d columns, %d weights: layer %d has %d parts of %d tiles of %d", m, weights, i, g.Parts, g.PartTiles, p.Tile)
+					}
+				}
+			}
+		}
+	}
+	if tile := StackTile(225, 225, 1000); tile != 0 {
+		t.Errorf("images of 15x15: a tile of %d columns, but only 16 of them fill whole vectors", tile)
+	}
+}
+
 // Peak must count what it does: doing twice as much takes longer, at a believable rate.
 func TestPeak(t *testing.T) {
 	for _, isa := range vec.ISAs() {

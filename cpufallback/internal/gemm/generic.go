@@ -5,7 +5,7 @@ import "runtime"
 // generic is the plain Go of every kernel: what the assembly must agree with, and what runs where there is none. A tile is
 // small enough for 16 registers.
 func generic() *Kernels {
-	k := &Kernels{lanes: 4, vectors: 1, rows: 2, dotRows: 2, pack: pack, fold: fold, sums: sums, adds: adds, peak: peak}
+	k := &Kernels{lanes: 4, vectors: 1, rows: 2, dotRows: 2, pack: pack, fold: fold, sums: sums, adds: adds, turn: turn, peak: peak}
 	k.tile[1][1], k.tile[1][2] = tile1, tile2
 	k.dots[1], k.dots[2] = dots1, dots2
 	return k
@@ -58,9 +58,10 @@ func tile2(t *tileArgs) {
 	}
 }
 
-// store ends row i of a block.
+// store ends row i of a block. A tile is one vector wide, so that there is no gap.
 func (t *tileArgs) store(blk, i int, sum *[4]float32) {
-	c := t.C[blk*t.CBlk+i*t.CRow:][:t.Cols]
+	at := blk*t.CBlk + i*t.CRow
+	c := t.C[at:][:t.Cols]
 	for j := range c {
 		v := sum[j]
 		if t.Flags&addD != 0 {
@@ -69,19 +70,17 @@ func (t *tileArgs) store(blk, i int, sum *[4]float32) {
 		if t.Flags&addBias != 0 {
 			v += t.Bias[blk*t.BiasBlk+i]
 		}
-		c[j] = activate(t.Flags, v, c[j])
+		if t.Flags&relu != 0 {
+			v = max(0, v)
+		}
+		if t.Flags&mask != 0 && !(t.Old[at+j] > 0) {
+			v = 0
+		}
+		c[j] = v
+		if t.Flags&sumRows != 0 {
+			t.Sums[blk*t.SumsBlk+i*4+j] += v
+		}
 	}
-}
-
-// activate is the end of an epilogue; old is what the result overwrites.
-func activate(flags int, v, old float32) float32 {
-	if flags&relu != 0 {
-		v = max(0, v)
-	}
-	if flags&mask != 0 && !(old > 0) {
-		v = 0
-	}
-	return v
 }
 
 func dots1(a *dotArgs) {
@@ -166,7 +165,13 @@ func fold(a *foldArgs) {
 					v += a.T[9*c*a.TRow+j+off]
 				}
 			}
-			y[j] = activate(a.Flags, v, old)
+			if a.Flags&relu != 0 {
+				v = max(0, v)
+			}
+			if a.Flags&mask != 0 && !(old > 0) {
+				v = 0
+			}
+			y[j] = v
 		}
 	}
 }
@@ -186,6 +191,16 @@ func adds(dst, src []float32, stride, parts int) {
 		s := src[p*stride:][:len(dst)]
 		for i, v := range s {
 			dst[i] += v
+		}
+	}
+}
+
+func turn(dst, src []float32, stride, n int) {
+	for b := range n {
+		for i := range 4 {
+			for j := range 4 {
+				dst[b*stride+j*4+i] = src[(b*4+i)*4+j]
+			}
 		}
 	}
 }

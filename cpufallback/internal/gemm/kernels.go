@@ -24,6 +24,8 @@ type Kernels struct {
 	peak func(n int)                                 // n times 24 vectors of multiply-adds
 	sums func(dst, src []float32, stride, n int)     // dst[i] += sum of src[i*stride : i*stride+n]; n a multiple of lanes
 	adds func(dst, src []float32, stride, parts int) // dst[i] += src[i] + src[stride+i] + .. (parts of them)
+	half *halfKernels                                // if factors are rounded to BF16
+	turn func(dst, src []float32, stride, n int)     // dst[b*stride+j*lanes+i] = src[(b*lanes+i)*lanes+j], i and j < lanes, b < n
 }
 
 const (
@@ -36,7 +38,7 @@ const (
 	line = 16
 )
 
-// For gives the kernels of "generic", "avx2" or "avx512". The caller knows that the machine has them.
+// For gives the kernels of "generic", "avx2", "avx512" or "neon". The caller knows that the machine has them.
 func For(isa string) *Kernels {
 	if k := assembly(isa); k != nil {
 		return k
@@ -59,9 +61,12 @@ type tileArgs struct {
 	BVec          int
 	C             []float32
 	CRow          int
+	CGap          int       // float32s between one vector of a row of C and the next: 0 but for panels
+	Old           []float32 // only with mask: by its signs, laid out as C, or C itself
 	D             []float32 // only with addD
 	DRow          int
 	Bias          []float32 // only with addBias
+	Sums          []float32 // only with sumRows: a vector for each row of C, which the row's are added to; all columns exist
 	Flags         int
 	Cols          int // columns of C that exist, 1 .. vectors*lanes
 	Blocks        int
@@ -69,12 +74,13 @@ type tileArgs struct {
 	CBlk          int
 	DBlk          int
 	BiasBlk       int
+	SumsBlk       int
 	Ahead         []float32 // fetched into the cache: float32 AheadAt, and one every AheadRow for every k, for AheadLines lines
 	AheadAt       int
 	AheadRow      int
 	AheadLines    int
 
-	_ [9]uintptr
+	_ [11]uintptr
 }
 
 // Flags of tileArgs and foldArgs.
@@ -82,7 +88,8 @@ const (
 	addD    = 1 << iota // add D
 	addBias             // add Bias
 	relu                // act is max(0, x)
-	mask                // act is C > 0 ? x : 0, by the C that was there before
+	mask                // act is Old > 0 ? x : 0
+	sumRows             // add up rows of the result
 )
 
 // dotArgs is one call of a dot kernel: for its rows of X and Groups groups of four rows of Y,

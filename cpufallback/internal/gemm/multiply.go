@@ -5,9 +5,25 @@ const (
 	blockFloats = 64 << 10 // weights that meet all panels of a tile before the next: a quarter of the L2 cache
 )
 
-// multiply computes c[i*cRow+j], j < cols, from packed panels. A few rows of a at a time meet all panels while they are in
-// the cache. Where the sum is too long for one call, its parts wait in scratch.
+// target is where a product goes: vector v of row i begins at c[i*row+v*vec].
+type target struct {
+	c        []float32
+	row, vec int
+	old      []float32 // what a mask goes by, laid out as c; c itself if it is not given
+	sums     []float32 // if given, rows of c are added to these vectors, one for each
+}
+
+// multiply computes c[i*cRow+j], j < cols, from packed panels.
 func (k *Kernels) multiply(s *Scratch, a *Weights, panels []float32, cols int, c []float32, cRow int, end *End) {
+	k.multiplyTo(s, a, panels, cols, target{c: c, row: cRow, vec: k.lanes}, end)
+}
+
+// multiplyTo computes cols columns of the target from packed panels. A few rows of a at a time meet all panels while they are in
+// the cache. Where the sum is too long for one call, its parts wait in scratch.
+func (k *Kernels) multiplyTo(s *Scratch, a *Weights, panels []float32, cols int, to target, end *End) {
+	if a.Half != nil {
+		panels, a, k = k.pairsOf(s, a, panels, cols), a.Half, &k.half.Kernels
+	}
 	depth, parts := a.depth()
 	width := k.vectors * k.lanes
 	sums := Grow(&s.sums, k.sumsFloats(a))
@@ -20,6 +36,10 @@ func (k *Kernels) multiply(s *Scratch, a *Weights, panels []float32, cols int, c
 	t := &s.tile
 	t.BVec, t.Row, t.Col, t.Seg = k.panelStride(depth), a.Row, a.Col, a.Seg
 	ahead, lines := t.AheadAt, t.AheadLines
+	aheadStep := s.aheadStep
+	if aheadStep == 0 {
+		aheadStep = width
+	}
 	vecs, _ := k.split(cols)
 	for u := 0; u < units; u += step {
 		n, row := min(step, units-u), u*perUnit
@@ -29,18 +49,25 @@ func (k *Kernels) multiply(s *Scratch, a *Weights, panels []float32, cols int, c
 		for v := 0; v < vecs; v += k.vectors {
 			nv := min(k.vectors, vecs-v)
 			t.Cols = min(cols-v*k.lanes, nv*k.lanes)
-			out := c[row*cRow+v*k.lanes:]
+			out := to.c[row*to.row+v*to.vec:]
 			for p := range parts {
 				w, done := a.part(t, p, parts)
 				t.B = panels[v*t.BVec+done*k.lanes:]
-				t.AheadAt, t.AheadLines = ahead+v*k.lanes+done*t.AheadRow, lines
+				t.AheadAt, t.AheadLines = ahead+v/k.vectors*aheadStep+done*t.AheadRow, lines
 				b := base{w: a.W[w+u*stride:], c: sums, d: sums}
-				t.CRow, t.DRow, t.Flags = width, width, addD
+				t.CRow, t.CGap, t.DRow, t.Flags = width, 0, width, addD
 				if p == 0 {
-					b.d, t.DRow, t.Flags = out, cRow, end.flags()&addD
+					b.d, t.DRow, t.Flags = out, to.row, end.flags()&addD
 				}
 				if p == parts-1 {
-					b.c, t.CRow = out, cRow
+					b.c, t.CRow, t.CGap = out, to.row, to.vec-k.lanes
+					if to.sums != nil {
+						t.Flags |= sumRows
+						b.sums = to.sums[row*k.lanes:]
+					}
+					if to.old != nil {
+						b.old = to.old[row*to.row+v*to.vec:]
+					}
 					t.Flags |= end.flags() &^ addD
 				}
 				if end.Bias != nil {
@@ -94,7 +121,7 @@ func (k *Kernels) sumsFloats(a *Weights) int {
 }
 
 // base is where the rows of a step begin.
-type base struct{ w, c, d, bias []float32 }
+type base struct{ w, c, old, d, bias, sums []float32 }
 
 // runUnits does n rows, or groups, in blocks of nearly the same number of rows, so that none is small.
 func (k *Kernels) runUnits(t *tileArgs, b base, a *Weights, nv, n int) {
@@ -119,6 +146,15 @@ func (k *Kernels) run(t *tileArgs, b base, nv, row, rows, blocks, aBlk, cRows in
 	t.Blocks = blocks
 	t.A, t.ABlk = b.w[row*t.Row:], aBlk
 	t.C, t.CBlk = b.c[row*t.CRow:], cRows*t.CRow
+	if t.Flags&mask != 0 {
+		t.Old = t.C
+		if b.old != nil {
+			t.Old = b.old[row*t.CRow:]
+		}
+	}
+	if t.Flags&sumRows != 0 {
+		t.Sums, t.SumsBlk = b.sums[row*k.lanes:], cRows*k.lanes
+	}
 	if t.Flags&addD != 0 {
 		t.D, t.DBlk = b.d[row*t.DRow:], cRows*t.DRow
 	}

@@ -7,6 +7,7 @@ package gemm
 // so that a matrix, its transpose, the taps of a 3x3 kernel as rows and the same as columns need no copy.
 type Weights struct {
 	W            []float32
+	Half         *Weights // rounded by Round; nil: the product is in float32
 	Groups, Rows int
 	Segs, K      int
 	Group, Row   int // strides
@@ -103,6 +104,7 @@ func (k *Kernels) Reserve(s *Scratch, p *Product) {
 	vecs, _ := k.split(p.tile())
 	Grow(&s.panels, vecs*k.panelStride(p.B.Rows()))
 	Grow(&s.sums, k.sumsFloats(&p.A))
+	k.reserveHalf(s, &p.A, p.tile())
 	if p.Fold != nil {
 		Grow(&s.folds, p.A.Groups*p.A.Rows*p.unitRow())
 	}
@@ -163,8 +165,8 @@ func (k *Kernels) tiles(s *Scratch, p *Product, m0, m1, next int, c []float32, c
 	}
 }
 
-// panelStride is from vector to vector of packed rows: no power of two, so that a row lies in many sets of the cache.
-func (k *Kernels) panelStride(rows int) int { return rows*k.lanes + line }
+// panelStride is from vector to vector of packed rows: no power of two where rows is one, so that a row lies in many sets of the cache.
+func (k *Kernels) panelStride(rows int) int { return (rows + 1) * k.lanes }
 
 // packRows packs channels [c0, c1) of b.
 func (k *Kernels) packRows(s *Scratch, b *Pixels, c0, c1, m0, vecs, tail int, dst []float32, dstVec, dstRow int) {

@@ -9,10 +9,19 @@ type Scratch struct {
 	fold foldArgs
 	dot  dotArgs
 
-	panels []float32 // packed B
-	sums   []float32 // parts of long sums
-	folds  []float32 // T of Fold
-	x, y   []float32 // packed rows of Outer
+	aheadStep int // from one tile of C to the next, how far what is fetched meanwhile goes on; 0: by the tile's columns
+
+	panels  []float32    // packed B
+	sums    []float32    // parts of long sums
+	folds   []float32    // T of Fold
+	x, y    []float32    // packed rows of Outer, and of the ends of a Stack
+	turned  []float32    // rows of a Stack as columns
+	square  []float32    // the last of them
+	passing [2][]float32 // what is hidden, or its gradient, of a layer and the next
+
+	pair           pairArgs
+	half           Weights   // rounded panels
+	pairs, rounded []float32 // factors of a product of BF16
 
 	_ [64]byte // workers do not share cache lines
 }
@@ -20,6 +29,8 @@ type Scratch struct {
 // forget drops what the kernels' arguments point at: operands may be freed before this worker's next op.
 func (s *Scratch) forget() {
 	s.tile, s.pack, s.fold, s.dot = tileArgs{}, packArgs{}, foldArgs{}, dotArgs{}
+	s.pair, s.half = pairArgs{}, Weights{}
+	s.aheadStep = 0
 }
 
 // Grow gives n floats of undefined content on a cache line.

@@ -14,7 +14,7 @@ type Taps struct {
 }
 
 // maxColumns is how many columns one call may pack.
-const maxColumns = max(outerDepth, tileColumns)
+const maxColumns = max(outerDepth, tileColumns, stackMost)
 
 // Is says whether t was set so.
 func (t *Taps) Is(k, h, w int, flip bool) bool {

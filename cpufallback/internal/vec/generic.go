@@ -1,10 +1,6 @@
 package vec
 
-import (
-	"math"
-
-	"cuflow/device"
-)
+import "math"
 
 // generic is the plain Go of every kernel: what the assembly must agree with, and what runs where there is none.
 // Functions are evaluated and sums are kept in float64.
@@ -19,6 +15,7 @@ func generic() *Kernels {
 		ActNormBackward: actNormBackward,
 		Unzip:           unzip, Zip: zip,
 		Uniforms: uniforms, UniformRows: uniformRows, Dequantize: dequantize,
+		Normals: normals, NormalRows: normalRows, Logistics: logistics, LogisticRows: logisticRows,
 		Adam: adam, Adamax: adamax,
 		Raise: raise, Shares: shares,
 		Affine: affine, AffineReLU: affineReLU, Mask: mask, AffineAbout: affineAbout,
@@ -229,23 +226,6 @@ func zip(x []float32, stride int, even, odd []float32, step, w int) {
 
 // rowsOf is how many rows begin in n elements.
 func rowsOf(n, step int) int { return (n + step - 1) / max(step, 1) }
-
-func uniforms(u []float32, c0, c1, c2, c3, k0, k1 uint32) {
-	for i := range len(u) / 4 {
-		for w, word := range device.Philox([4]uint32{c0 + uint32(i), c1, c2, c3}, [2]uint32{k0, k1}) {
-			u[4*i+w] = device.UniformOf(word)
-		}
-	}
-}
-
-func uniformRows(u []float32, c0, c1, c2, c3, k0, k1 uint32) {
-	n := len(u) / 4
-	for i := range n {
-		for w, word := range device.Philox([4]uint32{c0, c1 + uint32(i), c2, c3}, [2]uint32{k0, k1}) {
-			u[w*n+i] = device.UniformOf(word)
-		}
-	}
-}
 
 func dequantize(v, u, x []float32, levels float32) {
 	for i := range v {

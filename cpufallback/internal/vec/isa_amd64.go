@@ -4,7 +4,11 @@ package vec
 
 //go:generate ../gen/vec/gen.sh
 
-import "github.com/klauspost/cpuid/v2"
+import (
+	"github.com/klauspost/cpuid/v2"
+
+	"cuflow/device"
+)
 
 // ISAs are the instruction sets that this machine has kernels for, the fastest first.
 func ISAs() []string {
@@ -32,11 +36,18 @@ func assembly(isa string) *Kernels {
 			ActNormBackward: actNormBackwardAVX512,
 			Unzip:           unzipAVX512, Zip: zipAVX512,
 			Uniforms: uniformsAVX512, UniformRows: uniformRowsAVX512, Dequantize: dequantizeAVX512,
+			Normals: normalsAVX512, NormalRows: normalRowsAVX512, Logistics: logisticsAVX512, LogisticRows: logisticRowsAVX512,
 			Adam: func(g, p, m, v []float32, c *AdamConsts) {
 				adamAVX512(g, p, m, v, c.Clip, c.Beta1, c.Rest1, c.Beta2, c.Rest2, c.Step, c.Fix2, c.Eps)
 			},
 			Adamax: func(g, p, m, v []float32, c *AdamConsts) {
 				adamaxAVX512(g, p, m, v, c.Clip, c.Beta1, c.Rest1, c.Beta2, c.Rest2, c.Step, c.Fix2, c.Eps)
+			},
+			Curves: [curveKinds]CurvePasses{
+				device.AffineCurve:     curvePasses(affineForwardAVX512, affineInverseAVX512, affineBackwardAVX512, affineInverseBackwardAVX512),
+				device.LinearSpline:    curvePasses(linearForwardAVX512, linearInverseAVX512, linearBackwardAVX512, linearInverseBackwardAVX512),
+				device.RationalSpline:  curvePasses(rationalForwardAVX512, rationalInverseAVX512, rationalBackwardAVX512, rationalInverseBackwardAVX512),
+				device.LogisticMixture: curvePasses(mixtureForwardAVX512, mixtureInverseAVX512, mixtureBackwardAVX512, mixtureInverseBackwardAVX512),
 			},
 			Raise: raiseAVX512, Shares: sharesAVX512,
 			Affine: affineAVX512, AffineReLU: affineReLUAVX512, Mask: maskAVX512, AffineAbout: affineAboutAVX512,
@@ -54,11 +65,18 @@ func assembly(isa string) *Kernels {
 			ActNormBackward: actNormBackwardAVX2,
 			Unzip:           unzipAVX2, Zip: zipAVX2,
 			Uniforms: uniformsAVX2, UniformRows: uniformRowsAVX2, Dequantize: dequantizeAVX2,
+			Normals: normalsAVX2, NormalRows: normalRowsAVX2, Logistics: logisticsAVX2, LogisticRows: logisticRowsAVX2,
 			Adam: func(g, p, m, v []float32, c *AdamConsts) {
 				adamAVX2(g, p, m, v, c.Clip, c.Beta1, c.Rest1, c.Beta2, c.Rest2, c.Step, c.Fix2, c.Eps)
 			},
 			Adamax: func(g, p, m, v []float32, c *AdamConsts) {
 				adamaxAVX2(g, p, m, v, c.Clip, c.Beta1, c.Rest1, c.Beta2, c.Rest2, c.Step, c.Fix2, c.Eps)
+			},
+			Curves: [curveKinds]CurvePasses{
+				device.AffineCurve:     curvePasses(affineForwardAVX2, affineInverseAVX2, affineBackwardAVX2, affineInverseBackwardAVX2),
+				device.LinearSpline:    curvePasses(linearForwardAVX2, linearInverseAVX2, linearBackwardAVX2, linearInverseBackwardAVX2),
+				device.RationalSpline:  curvePasses(rationalForwardAVX2, rationalInverseAVX2, rationalBackwardAVX2, rationalInverseBackwardAVX2),
+				device.LogisticMixture: curvePasses(mixtureForwardAVX2, mixtureInverseAVX2, mixtureBackwardAVX2, mixtureInverseBackwardAVX2),
 			},
 			Raise: raiseAVX2, Shares: sharesAVX2,
 			Affine: affineAVX2, AffineReLU: affineReLUAVX2, Mask: maskAVX2, AffineAbout: affineAboutAVX2,

@@ -1,5 +1,5 @@
 // Package vec holds the elementwise loops and the sums of the CPU backend: on one core, on slices, without shapes. Every
-// kernel exists as a plain Go loop (generic.go), and in assembly written by ../gen/vec for AVX2 and AVX-512.
+// kernel exists as a plain Go loop (generic.go), and in assembly written by ../gen/vec for AVX2, AVX-512 and NEON.
 //
 // An element's result never depends on where in the slice it lies, and a sum's order depends on its length alone: whoever
 // cuts the same work into other pieces of whole sums gets the same bits.
@@ -59,6 +59,10 @@ type Kernels struct {
 	Uniforms func(u []float32, c0, c1, c2, c3, k0, k1 uint32)
 	// UniformRows: u[w*len(u)/4+i] is the same for counter (c0, c1+i, c2, c3).
 	UniformRows func(u []float32, c0, c1, c2, c3, k0, k1 uint32)
+	// Normals and NormalRows give std times device.NormalOf of words 0 and 1, 2 and 3, in the places of Uniforms and UniformRows.
+	Normals, NormalRows func(u []float32, c0, c1, c2, c3, k0, k1 uint32, std float32)
+	// Logistics and LogisticRows give scale * (log v - log(1-v)), v a word's first 24 bits and a half over 2^24.
+	Logistics, LogisticRows func(u []float32, c0, c1, c2, c3, k0, k1 uint32, scale float32)
 	// Dequantize: x[i] = (v[i]+u[i])/levels - 1/2.
 	Dequantize func(v, u, x []float32, levels float32)
 
@@ -72,6 +76,9 @@ type Kernels struct {
 	// Raise and Shares are the passes of a softmax over rows, column by column.
 	Raise  func(a float32, x, top []float32)         // top[i] = max(top[i], a*x[i])
 	Shares func(a float32, x, top, y, sum []float32) // y[i] = exp(a*x[i]-top[i]), sum[i] += y[i]
+
+	// Curves are the passes of device.Curves, by kind.
+	Curves [curveKinds]CurvePasses
 
 	Affine      func(a, b float32, x, y []float32)             // y[i] = a*x[i] + b
 	AffineReLU  func(a, b float32, x, y []float32)             // y[i] = max(0, a*x[i] + b)

@@ -129,15 +129,35 @@ func unzipAVX2(x []float32, stride int, even []float32, odd []float32, step int,
 //go:noescape
 func zipAVX2(x []float32, stride int, even []float32, odd []float32, step int, w int)
 
-// uniformsAVX2: u[4i+w] is word w at counter (c0+i, c1, c2, c3).
+// uniformsAVX2: u[4i+w] is word w as a uniform number, at counter (c0+i, c1, c2, c3).
 //
 //go:noescape
 func uniformsAVX2(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32)
 
-// uniformRowsAVX2: u[w*len(u)/4 + i] is word w at counter (c0, c1+i, c2, c3).
+// uniformRowsAVX2: u[w*len(u)/4 + i] is word w as a uniform number, at counter (c0, c1+i, c2, c3).
 //
 //go:noescape
 func uniformRowsAVX2(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32)
+
+// normalsAVX2: u[4i+w] is word w as a normal number, times std, at counter (c0+i, c1, c2, c3).
+//
+//go:noescape
+func normalsAVX2(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, std float32)
+
+// normalRowsAVX2: u[w*len(u)/4 + i] is word w as a normal number, times std, at counter (c0, c1+i, c2, c3).
+//
+//go:noescape
+func normalRowsAVX2(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, std float32)
+
+// logisticsAVX2: u[4i+w] is word w as a logistic number, times scale, at counter (c0+i, c1, c2, c3).
+//
+//go:noescape
+func logisticsAVX2(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, scale float32)
+
+// logisticRowsAVX2: u[w*len(u)/4 + i] is word w as a logistic number, times scale, at counter (c0, c1+i, c2, c3).
+//
+//go:noescape
+func logisticRowsAVX2(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, scale float32)
 
 // dequantizeAVX2: x[i] = (v[i]+u[i])/levels - 1/2.
 //
@@ -203,3 +223,83 @@ func raiseAVX2(a float32, x []float32, top []float32)
 //
 //go:noescape
 func sharesAVX2(a float32, x []float32, top []float32, y []float32, sum []float32)
+
+// linearForwardAVX2: y and log dy/dx of a LinearSpline.
+//
+//go:noescape
+func linearForwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// linearInverseAVX2: x of a LinearSpline, and log dy/dx there.
+//
+//go:noescape
+func linearInverseAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// linearBackwardAVX2: x of a LinearSpline and the gradients.
+//
+//go:noescape
+func linearBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// linearInverseBackwardAVX2: y of a LinearSpline and the gradients of its inverse.
+//
+//go:noescape
+func linearInverseBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// rationalForwardAVX2: y and log dy/dx of a RationalSpline.
+//
+//go:noescape
+func rationalForwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// rationalInverseAVX2: x of a RationalSpline, and log dy/dx there.
+//
+//go:noescape
+func rationalInverseAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// rationalBackwardAVX2: x of a RationalSpline and the gradients.
+//
+//go:noescape
+func rationalBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// rationalInverseBackwardAVX2: y of a RationalSpline and the gradients of its inverse.
+//
+//go:noescape
+func rationalInverseBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// mixtureForwardAVX2: y and log dy/dx of a LogisticMixture.
+//
+//go:noescape
+func mixtureForwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// mixtureInverseAVX2: x of a LogisticMixture, and log dy/dx there.
+//
+//go:noescape
+func mixtureInverseAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// mixtureBackwardAVX2: x of a LogisticMixture and the gradients.
+//
+//go:noescape
+func mixtureBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// mixtureInverseBackwardAVX2: y of a LogisticMixture and the gradients of its inverse.
+//
+//go:noescape
+func mixtureInverseBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// affineForwardAVX2: y and log dy/dx of an AffineCurve.
+//
+//go:noescape
+func affineForwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// affineInverseAVX2: x of an AffineCurve, and log dy/dx there.
+//
+//go:noescape
+func affineInverseAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// affineBackwardAVX2: x of an AffineCurve and the gradients.
+//
+//go:noescape
+func affineBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// affineInverseBackwardAVX2: y of an AffineCurve and the gradients of its inverse.
+//
+//go:noescape
+func affineInverseBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)

@@ -838,7 +838,7 @@ loop:
 	VMAXPS       Y2, Y3, Y2
 	VMULPS       log2e<>+0(SB), Y2, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y2, Y2
+	VMOVUPS      Y2, Y2
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y2
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y2
 	VMOVUPS      exp7<>+0(SB), Y4
@@ -906,7 +906,7 @@ loopTest:
 	VMAXPS       Y0, Y3, Y0
 	VMULPS       log2e<>+0(SB), Y0, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y0, Y0
+	VMOVUPS      Y0, Y0
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y0
 	VMOVUPS      exp7<>+0(SB), Y4
@@ -1215,7 +1215,7 @@ loop:
 	VMAXPS       Y2, Y3, Y2
 	VMULPS       log2e<>+0(SB), Y2, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y2, Y2
+	VMOVUPS      Y2, Y2
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y2
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y2
 	VMOVUPS      exp7<>+0(SB), Y4
@@ -1282,7 +1282,7 @@ loopTest:
 	VMAXPS       Y0, Y3, Y0
 	VMULPS       log2e<>+0(SB), Y0, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y0, Y0
+	VMOVUPS      Y0, Y0
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y0
 	VMOVUPS      exp7<>+0(SB), Y4
@@ -1361,7 +1361,7 @@ loop:
 	VMAXPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1389,7 +1389,7 @@ loop:
 	VMINPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1434,7 +1434,7 @@ loopTest:
 	VMAXPS       Y1, Y4, Y1
 	VMULPS       log2e<>+0(SB), Y1, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y1, Y1
+	VMOVUPS      Y1, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y1
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y1
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1462,7 +1462,7 @@ loopTest:
 	VMINPS       Y0, Y3, Y0
 	VMULPS       log2e<>+0(SB), Y0, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y0, Y0
+	VMOVUPS      Y0, Y0
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y0
 	VMOVUPS      exp7<>+0(SB), Y4
@@ -1558,7 +1558,7 @@ loop:
 	VMAXPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1587,7 +1587,7 @@ loop:
 	VMINPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1631,7 +1631,7 @@ loopTest:
 	VMAXPS       Y1, Y4, Y1
 	VMULPS       log2e<>+0(SB), Y1, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y1, Y1
+	VMOVUPS      Y1, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y1
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y1
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1660,7 +1660,7 @@ loopTest:
 	VMINPS       Y0, Y3, Y0
 	VMULPS       log2e<>+0(SB), Y0, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y0, Y0
+	VMOVUPS      Y0, Y0
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y0
 	VMOVUPS      exp7<>+0(SB), Y4
@@ -1715,7 +1715,7 @@ loop:
 	VMAXPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1743,7 +1743,7 @@ loop:
 	VMINPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1787,7 +1787,7 @@ loopTest:
 	VMAXPS       Y1, Y4, Y1
 	VMULPS       log2e<>+0(SB), Y1, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y1, Y1
+	VMOVUPS      Y1, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y1
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y1
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1815,7 +1815,7 @@ loopTest:
 	VMINPS       Y0, Y3, Y0
 	VMULPS       log2e<>+0(SB), Y0, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y0, Y0
+	VMOVUPS      Y0, Y0
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y0
 	VMOVUPS      exp7<>+0(SB), Y4
@@ -1870,7 +1870,7 @@ loop:
 	VMAXPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1899,7 +1899,7 @@ loop:
 	VMINPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1944,7 +1944,7 @@ loopTest:
 	VMAXPS       Y1, Y4, Y1
 	VMULPS       log2e<>+0(SB), Y1, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y1, Y1
+	VMOVUPS      Y1, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y1
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y1
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -1973,7 +1973,7 @@ loopTest:
 	VMINPS       Y0, Y3, Y0
 	VMULPS       log2e<>+0(SB), Y0, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y0, Y0
+	VMOVUPS      Y0, Y0
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y0
 	VMOVUPS      exp7<>+0(SB), Y4
@@ -2028,7 +2028,7 @@ loop:
 	VMAXPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -2083,7 +2083,7 @@ loopTest:
 	VMAXPS       Y0, Y4, Y0
 	VMULPS       log2e<>+0(SB), Y0, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y0, Y0
+	VMOVUPS      Y0, Y0
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y0
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -2156,7 +2156,7 @@ loop:
 	VMAXPS       Y6, Y7, Y6
 	VMULPS       log2e<>+0(SB), Y6, Y7
 	VROUNDPS     $0x08, Y7, Y7
-	VMOVAPS      Y6, Y6
+	VMOVUPS      Y6, Y6
 	VFNMADD231PS ln2High<>+0(SB), Y7, Y6
 	VFNMADD231PS ln2Low<>+0(SB), Y7, Y6
 	VMOVUPS      exp7<>+0(SB), Y8
@@ -2193,7 +2193,7 @@ loop:
 	VMINPS       Y6, Y11, Y6
 	VMULPS       log2e<>+0(SB), Y6, Y11
 	VROUNDPS     $0x08, Y11, Y11
-	VMOVAPS      Y6, Y6
+	VMOVUPS      Y6, Y6
 	VFNMADD231PS ln2High<>+0(SB), Y11, Y6
 	VFNMADD231PS ln2Low<>+0(SB), Y11, Y6
 	VMOVUPS      exp7<>+0(SB), Y12
@@ -2244,7 +2244,7 @@ loopTest:
 	VMAXPS       Y1, Y7, Y1
 	VMULPS       log2e<>+0(SB), Y1, Y7
 	VROUNDPS     $0x08, Y7, Y7
-	VMOVAPS      Y1, Y1
+	VMOVUPS      Y1, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y7, Y1
 	VFNMADD231PS ln2Low<>+0(SB), Y7, Y1
 	VMOVUPS      exp7<>+0(SB), Y8
@@ -2281,7 +2281,7 @@ loopTest:
 	VMINPS       Y0, Y10, Y0
 	VMULPS       log2e<>+0(SB), Y0, Y10
 	VROUNDPS     $0x08, Y10, Y10
-	VMOVAPS      Y0, Y0
+	VMOVUPS      Y0, Y0
 	VFNMADD231PS ln2High<>+0(SB), Y10, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y10, Y0
 	VMOVUPS      exp7<>+0(SB), Y11
@@ -2364,7 +2364,7 @@ loop:
 	VMAXPS       Y6, Y7, Y6
 	VMULPS       log2e<>+0(SB), Y6, Y7
 	VROUNDPS     $0x08, Y7, Y7
-	VMOVAPS      Y6, Y6
+	VMOVUPS      Y6, Y6
 	VFNMADD231PS ln2High<>+0(SB), Y7, Y6
 	VFNMADD231PS ln2Low<>+0(SB), Y7, Y6
 	VMOVUPS      exp7<>+0(SB), Y8
@@ -2401,7 +2401,7 @@ loop:
 	VMINPS       Y6, Y11, Y6
 	VMULPS       log2e<>+0(SB), Y6, Y11
 	VROUNDPS     $0x08, Y11, Y11
-	VMOVAPS      Y6, Y6
+	VMOVUPS      Y6, Y6
 	VFNMADD231PS ln2High<>+0(SB), Y11, Y6
 	VFNMADD231PS ln2Low<>+0(SB), Y11, Y6
 	VMOVUPS      exp7<>+0(SB), Y12
@@ -2452,7 +2452,7 @@ loopTest:
 	VMAXPS       Y1, Y7, Y1
 	VMULPS       log2e<>+0(SB), Y1, Y7
 	VROUNDPS     $0x08, Y7, Y7
-	VMOVAPS      Y1, Y1
+	VMOVUPS      Y1, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y7, Y1
 	VFNMADD231PS ln2Low<>+0(SB), Y7, Y1
 	VMOVUPS      exp7<>+0(SB), Y8
@@ -2489,7 +2489,7 @@ loopTest:
 	VMINPS       Y0, Y10, Y0
 	VMULPS       log2e<>+0(SB), Y0, Y10
 	VROUNDPS     $0x08, Y10, Y10
-	VMOVAPS      Y0, Y0
+	VMOVUPS      Y0, Y0
 	VFNMADD231PS ln2High<>+0(SB), Y10, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y10, Y0
 	VMOVUPS      exp7<>+0(SB), Y11
@@ -2939,6 +2939,7 @@ test:
 TEXT ·uniformsAVX2(SB), NOSPLIT, $0-48
 	MOVQ         u_base+0(FP), AX
 	MOVQ         u_len+8(FP), CX
+	MOVQ         u_len+8(FP), DX
 	VBROADCASTSS c0+24(FP), Y0
 	VPADDD       laneNumbers<>+0(SB), Y0, Y0
 	JMP          test
@@ -3150,15 +3151,15 @@ loop:
 	VPXOR        Y6, Y3, Y3
 	VPSRLD       $0x08, Y7, Y7
 	VCVTDQ2PS    Y7, Y7
-	VMULPS       uniformUnit<>+0(SB), Y7, Y7
 	VPSRLD       $0x08, Y8, Y8
 	VCVTDQ2PS    Y8, Y8
-	VMULPS       uniformUnit<>+0(SB), Y8, Y8
 	VPSRLD       $0x08, Y3, Y3
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       uniformUnit<>+0(SB), Y3, Y3
 	VPSRLD       $0x08, Y4, Y4
 	VCVTDQ2PS    Y4, Y4
+	VMULPS       uniformUnit<>+0(SB), Y7, Y7
+	VMULPS       uniformUnit<>+0(SB), Y8, Y8
+	VMULPS       uniformUnit<>+0(SB), Y3, Y3
 	VMULPS       uniformUnit<>+0(SB), Y4, Y4
 	VUNPCKLPS    Y8, Y7, Y1
 	VUNPCKHPS    Y8, Y7, Y2
@@ -3261,6 +3262,7 @@ GLOBL uniformUnit<>(SB), RODATA|NOPTR, $32
 TEXT ·uniformRowsAVX2(SB), NOSPLIT, $0-48
 	MOVQ         u_base+0(FP), AX
 	MOVQ         u_len+8(FP), CX
+	MOVQ         u_len+8(FP), DX
 	VBROADCASTSS c1+28(FP), Y0
 	VPADDD       laneNumbers<>+0(SB), Y0, Y0
 	JMP          test
@@ -3472,17 +3474,1732 @@ loop:
 	VPXOR        Y6, Y3, Y3
 	VPSRLD       $0x08, Y7, Y7
 	VCVTDQ2PS    Y7, Y7
-	VMULPS       uniformUnit<>+0(SB), Y7, Y7
 	VPSRLD       $0x08, Y8, Y8
 	VCVTDQ2PS    Y8, Y8
-	VMULPS       uniformUnit<>+0(SB), Y8, Y8
 	VPSRLD       $0x08, Y3, Y3
 	VCVTDQ2PS    Y3, Y3
-	VMULPS       uniformUnit<>+0(SB), Y3, Y3
 	VPSRLD       $0x08, Y4, Y4
 	VCVTDQ2PS    Y4, Y4
+	VMULPS       uniformUnit<>+0(SB), Y7, Y7
+	VMULPS       uniformUnit<>+0(SB), Y8, Y8
+	VMULPS       uniformUnit<>+0(SB), Y3, Y3
 	VMULPS       uniformUnit<>+0(SB), Y4, Y4
+	MOVQ         AX, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         DX, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         DX, BX
+	VMOVUPS      Y3, (BX)
+	ADDQ         DX, BX
+	VMOVUPS      Y4, (BX)
+	ADDQ         $0x20, AX
+	VPADDD       laneCount<>+0(SB), Y0, Y0
+	SUBQ         $0x20, CX
+
+test:
+	CMPQ CX, $0x20
+	JGE  loop
+	VZEROUPPER
+	RET
+
+// func normalsAVX2(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, std float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·normalsAVX2(SB), NOSPLIT, $0-52
+	MOVQ         u_base+0(FP), AX
+	MOVQ         u_len+8(FP), CX
 	MOVQ         u_len+8(FP), DX
+	VBROADCASTSS c0+24(FP), Y0
+	VPADDD       laneNumbers<>+0(SB), Y0, Y0
+	JMP          test
+
+loop:
+	VMOVUPS      Y0, Y1
+	VBROADCASTSS c1+28(FP), Y2
+	VBROADCASTSS c2+32(FP), Y3
+	VBROADCASTSS c3+36(FP), Y4
+	VBROADCASTSS k0+40(FP), Y5
+	VBROADCASTSS k1+44(FP), Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxM0<>+0(SB), Y1, Y1
+	VPSRLQ       $0x20, Y7, Y8
+	VPSLLQ       $0x20, Y1, Y9
+	VPBLENDD     $0xaa, Y1, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y7, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y3
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y3, Y10
+	VPBLENDD     $0xaa, Y3, Y7, Y7
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y2, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y4, Y8, Y8
+	VPXOR        Y6, Y8, Y8
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y8, Y1
+	VPSRLQ       $0x20, Y8, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPSRLD       $0x08, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VPSRLD       $0x08, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VPSRLD       $0x08, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VPSRLD       $0x08, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS std+48(FP), Y1
+	VADDPS       one<>+0(SB), Y7, Y7
+	VMULPS       uniformUnit<>+0(SB), Y7, Y7
+	VPSUBD       sqrtHalf<>+0(SB), Y7, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y5
+	VPADDD       sqrtHalf<>+0(SB), Y5, Y5
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y5, Y5
+	VMOVUPS      log11<>+0(SB), Y6
+	VFMADD213PS  log10<>+0(SB), Y5, Y6
+	VFMADD213PS  log9<>+0(SB), Y5, Y6
+	VFMADD213PS  log8<>+0(SB), Y5, Y6
+	VFMADD213PS  log7<>+0(SB), Y5, Y6
+	VFMADD213PS  log6<>+0(SB), Y5, Y6
+	VFMADD213PS  log5<>+0(SB), Y5, Y6
+	VFMADD213PS  log4<>+0(SB), Y5, Y6
+	VFMADD213PS  log3<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y5, Y9
+	VMULPS       Y5, Y9, Y10
+	VMULPS       Y10, Y6, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y6
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y6
+	VADDPS       Y5, Y6, Y6
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y6
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y7, Y5
+	VBLENDVPS    Y5, Y6, Y2, Y2
+	VSUBPS       Y7, Y7, Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       minusTwo<>+0(SB), Y2, Y2
+	VSQRTPS      Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       quarterUnit<>+0(SB), Y8, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMULPS       uniformUnit<>+0(SB), Y8, Y6
+	VFNMADD231PS quarter<>+0(SB), Y5, Y6
+	VMULPS       turn<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y6, Y7
+	VMOVUPS      sin7<>+0(SB), Y8
+	VFMADD213PS  sin5<>+0(SB), Y7, Y8
+	VFMADD213PS  sin3<>+0(SB), Y7, Y8
+	VMULPS       Y7, Y8, Y8
+	VFMADD213PS  Y6, Y6, Y8
+	VMOVUPS      cos8<>+0(SB), Y6
+	VFMADD213PS  cos6<>+0(SB), Y7, Y6
+	VFMADD213PS  cos4<>+0(SB), Y7, Y6
+	VFMADD213PS  cos2<>+0(SB), Y7, Y6
+	VFMADD213PS  one<>+0(SB), Y7, Y6
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x1f, Y5, Y7
+	VBLENDVPS    Y7, Y8, Y6, Y9
+	VBLENDVPS    Y7, Y6, Y8, Y6
+	VPSLLD       $0x1e, Y5, Y7
+	VANDPS       signBit<>+0(SB), Y7, Y7
+	VXORPS       Y7, Y6, Y6
+	VPADDD       unit<>+0(SB), Y5, Y5
+	VPSLLD       $0x1e, Y5, Y7
+	VANDPS       signBit<>+0(SB), Y7, Y7
+	VXORPS       Y7, Y9, Y9
+	VPADDD       unit<>+0(SB), Y5, Y5
+	VMULPS       Y9, Y2, Y7
+	VMULPS       Y6, Y2, Y8
+	VADDPS       one<>+0(SB), Y3, Y3
+	VMULPS       uniformUnit<>+0(SB), Y3, Y3
+	VPSUBD       sqrtHalf<>+0(SB), Y3, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y5
+	VPADDD       sqrtHalf<>+0(SB), Y5, Y5
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y5, Y5
+	VMOVUPS      log11<>+0(SB), Y6
+	VFMADD213PS  log10<>+0(SB), Y5, Y6
+	VFMADD213PS  log9<>+0(SB), Y5, Y6
+	VFMADD213PS  log8<>+0(SB), Y5, Y6
+	VFMADD213PS  log7<>+0(SB), Y5, Y6
+	VFMADD213PS  log6<>+0(SB), Y5, Y6
+	VFMADD213PS  log5<>+0(SB), Y5, Y6
+	VFMADD213PS  log4<>+0(SB), Y5, Y6
+	VFMADD213PS  log3<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y5, Y9
+	VMULPS       Y5, Y9, Y10
+	VMULPS       Y10, Y6, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y6
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y6
+	VADDPS       Y5, Y6, Y6
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y6
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y3, Y5
+	VBLENDVPS    Y5, Y6, Y2, Y2
+	VSUBPS       Y3, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VMULPS       minusTwo<>+0(SB), Y2, Y2
+	VSQRTPS      Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       quarterUnit<>+0(SB), Y4, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMULPS       uniformUnit<>+0(SB), Y4, Y3
+	VFNMADD231PS quarter<>+0(SB), Y1, Y3
+	VMULPS       turn<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      sin7<>+0(SB), Y5
+	VFMADD213PS  sin5<>+0(SB), Y4, Y5
+	VFMADD213PS  sin3<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y5, Y5
+	VFMADD213PS  Y3, Y3, Y5
+	VMOVUPS      cos8<>+0(SB), Y3
+	VFMADD213PS  cos6<>+0(SB), Y4, Y3
+	VFMADD213PS  cos4<>+0(SB), Y4, Y3
+	VFMADD213PS  cos2<>+0(SB), Y4, Y3
+	VFMADD213PS  one<>+0(SB), Y4, Y3
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x1f, Y1, Y4
+	VBLENDVPS    Y4, Y5, Y3, Y6
+	VBLENDVPS    Y4, Y3, Y5, Y4
+	VPSLLD       $0x1e, Y1, Y3
+	VANDPS       signBit<>+0(SB), Y3, Y3
+	VXORPS       Y3, Y4, Y4
+	VPADDD       unit<>+0(SB), Y1, Y1
+	VPSLLD       $0x1e, Y1, Y3
+	VANDPS       signBit<>+0(SB), Y3, Y3
+	VXORPS       Y3, Y6, Y6
+	VPADDD       unit<>+0(SB), Y1, Y1
+	VMULPS       Y6, Y2, Y3
+	VMULPS       Y4, Y2, Y4
+	VUNPCKLPS    Y8, Y7, Y1
+	VUNPCKHPS    Y8, Y7, Y2
+	VUNPCKLPS    Y4, Y3, Y5
+	VUNPCKHPS    Y4, Y3, Y4
+	VUNPCKLPD    Y5, Y1, Y3
+	VUNPCKHPD    Y5, Y1, Y1
+	VUNPCKLPD    Y4, Y2, Y5
+	VUNPCKHPD    Y4, Y2, Y2
+	VEXTRACTF128 $0x00, Y3, (AX)
+	VEXTRACTF128 $0x01, Y3, 64(AX)
+	VEXTRACTF128 $0x00, Y1, 16(AX)
+	VEXTRACTF128 $0x01, Y1, 80(AX)
+	VEXTRACTF128 $0x00, Y5, 32(AX)
+	VEXTRACTF128 $0x01, Y5, 96(AX)
+	VEXTRACTF128 $0x00, Y2, 48(AX)
+	VEXTRACTF128 $0x01, Y2, 112(AX)
+	ADDQ         $0x00000080, AX
+	VPADDD       laneCount<>+0(SB), Y0, Y0
+	SUBQ         $0x20, CX
+
+test:
+	CMPQ CX, $0x20
+	JGE  loop
+	VZEROUPPER
+	RET
+
+DATA sqrtHalf<>+0(SB)/4, $0x3f3504f3
+DATA sqrtHalf<>+4(SB)/4, $0x3f3504f3
+DATA sqrtHalf<>+8(SB)/4, $0x3f3504f3
+DATA sqrtHalf<>+12(SB)/4, $0x3f3504f3
+DATA sqrtHalf<>+16(SB)/4, $0x3f3504f3
+DATA sqrtHalf<>+20(SB)/4, $0x3f3504f3
+DATA sqrtHalf<>+24(SB)/4, $0x3f3504f3
+DATA sqrtHalf<>+28(SB)/4, $0x3f3504f3
+GLOBL sqrtHalf<>(SB), RODATA|NOPTR, $32
+
+DATA mantissa<>+0(SB)/4, $0x007fffff
+DATA mantissa<>+4(SB)/4, $0x007fffff
+DATA mantissa<>+8(SB)/4, $0x007fffff
+DATA mantissa<>+12(SB)/4, $0x007fffff
+DATA mantissa<>+16(SB)/4, $0x007fffff
+DATA mantissa<>+20(SB)/4, $0x007fffff
+DATA mantissa<>+24(SB)/4, $0x007fffff
+DATA mantissa<>+28(SB)/4, $0x007fffff
+GLOBL mantissa<>(SB), RODATA|NOPTR, $32
+
+DATA minusInf<>+0(SB)/4, $0xff800000
+DATA minusInf<>+4(SB)/4, $0xff800000
+DATA minusInf<>+8(SB)/4, $0xff800000
+DATA minusInf<>+12(SB)/4, $0xff800000
+DATA minusInf<>+16(SB)/4, $0xff800000
+DATA minusInf<>+20(SB)/4, $0xff800000
+DATA minusInf<>+24(SB)/4, $0xff800000
+DATA minusInf<>+28(SB)/4, $0xff800000
+GLOBL minusInf<>(SB), RODATA|NOPTR, $32
+
+DATA minusTwo<>+0(SB)/4, $0xc0000000
+DATA minusTwo<>+4(SB)/4, $0xc0000000
+DATA minusTwo<>+8(SB)/4, $0xc0000000
+DATA minusTwo<>+12(SB)/4, $0xc0000000
+DATA minusTwo<>+16(SB)/4, $0xc0000000
+DATA minusTwo<>+20(SB)/4, $0xc0000000
+DATA minusTwo<>+24(SB)/4, $0xc0000000
+DATA minusTwo<>+28(SB)/4, $0xc0000000
+GLOBL minusTwo<>(SB), RODATA|NOPTR, $32
+
+DATA quarterUnit<>+0(SB)/4, $0x34800000
+DATA quarterUnit<>+4(SB)/4, $0x34800000
+DATA quarterUnit<>+8(SB)/4, $0x34800000
+DATA quarterUnit<>+12(SB)/4, $0x34800000
+DATA quarterUnit<>+16(SB)/4, $0x34800000
+DATA quarterUnit<>+20(SB)/4, $0x34800000
+DATA quarterUnit<>+24(SB)/4, $0x34800000
+DATA quarterUnit<>+28(SB)/4, $0x34800000
+GLOBL quarterUnit<>(SB), RODATA|NOPTR, $32
+
+DATA quarter<>+0(SB)/4, $0x3e800000
+DATA quarter<>+4(SB)/4, $0x3e800000
+DATA quarter<>+8(SB)/4, $0x3e800000
+DATA quarter<>+12(SB)/4, $0x3e800000
+DATA quarter<>+16(SB)/4, $0x3e800000
+DATA quarter<>+20(SB)/4, $0x3e800000
+DATA quarter<>+24(SB)/4, $0x3e800000
+DATA quarter<>+28(SB)/4, $0x3e800000
+GLOBL quarter<>(SB), RODATA|NOPTR, $32
+
+DATA turn<>+0(SB)/4, $0x40c90fdb
+DATA turn<>+4(SB)/4, $0x40c90fdb
+DATA turn<>+8(SB)/4, $0x40c90fdb
+DATA turn<>+12(SB)/4, $0x40c90fdb
+DATA turn<>+16(SB)/4, $0x40c90fdb
+DATA turn<>+20(SB)/4, $0x40c90fdb
+DATA turn<>+24(SB)/4, $0x40c90fdb
+DATA turn<>+28(SB)/4, $0x40c90fdb
+GLOBL turn<>(SB), RODATA|NOPTR, $32
+
+DATA sin7<>+0(SB)/4, $0xb94ca1f9
+DATA sin7<>+4(SB)/4, $0xb94ca1f9
+DATA sin7<>+8(SB)/4, $0xb94ca1f9
+DATA sin7<>+12(SB)/4, $0xb94ca1f9
+DATA sin7<>+16(SB)/4, $0xb94ca1f9
+DATA sin7<>+20(SB)/4, $0xb94ca1f9
+DATA sin7<>+24(SB)/4, $0xb94ca1f9
+DATA sin7<>+28(SB)/4, $0xb94ca1f9
+GLOBL sin7<>(SB), RODATA|NOPTR, $32
+
+DATA sin5<>+0(SB)/4, $0x3c08839e
+DATA sin5<>+4(SB)/4, $0x3c08839e
+DATA sin5<>+8(SB)/4, $0x3c08839e
+DATA sin5<>+12(SB)/4, $0x3c08839e
+DATA sin5<>+16(SB)/4, $0x3c08839e
+DATA sin5<>+20(SB)/4, $0x3c08839e
+DATA sin5<>+24(SB)/4, $0x3c08839e
+DATA sin5<>+28(SB)/4, $0x3c08839e
+GLOBL sin5<>(SB), RODATA|NOPTR, $32
+
+DATA sin3<>+0(SB)/4, $0xbe2aaaa3
+DATA sin3<>+4(SB)/4, $0xbe2aaaa3
+DATA sin3<>+8(SB)/4, $0xbe2aaaa3
+DATA sin3<>+12(SB)/4, $0xbe2aaaa3
+DATA sin3<>+16(SB)/4, $0xbe2aaaa3
+DATA sin3<>+20(SB)/4, $0xbe2aaaa3
+DATA sin3<>+24(SB)/4, $0xbe2aaaa3
+DATA sin3<>+28(SB)/4, $0xbe2aaaa3
+GLOBL sin3<>(SB), RODATA|NOPTR, $32
+
+DATA cos8<>+0(SB)/4, $0x37ccf5ce
+DATA cos8<>+4(SB)/4, $0x37ccf5ce
+DATA cos8<>+8(SB)/4, $0x37ccf5ce
+DATA cos8<>+12(SB)/4, $0x37ccf5ce
+DATA cos8<>+16(SB)/4, $0x37ccf5ce
+DATA cos8<>+20(SB)/4, $0x37ccf5ce
+DATA cos8<>+24(SB)/4, $0x37ccf5ce
+DATA cos8<>+28(SB)/4, $0x37ccf5ce
+GLOBL cos8<>(SB), RODATA|NOPTR, $32
+
+DATA cos6<>+0(SB)/4, $0xbab6061a
+DATA cos6<>+4(SB)/4, $0xbab6061a
+DATA cos6<>+8(SB)/4, $0xbab6061a
+DATA cos6<>+12(SB)/4, $0xbab6061a
+DATA cos6<>+16(SB)/4, $0xbab6061a
+DATA cos6<>+20(SB)/4, $0xbab6061a
+DATA cos6<>+24(SB)/4, $0xbab6061a
+DATA cos6<>+28(SB)/4, $0xbab6061a
+GLOBL cos6<>(SB), RODATA|NOPTR, $32
+
+DATA cos4<>+0(SB)/4, $0x3d2aaaa5
+DATA cos4<>+4(SB)/4, $0x3d2aaaa5
+DATA cos4<>+8(SB)/4, $0x3d2aaaa5
+DATA cos4<>+12(SB)/4, $0x3d2aaaa5
+DATA cos4<>+16(SB)/4, $0x3d2aaaa5
+DATA cos4<>+20(SB)/4, $0x3d2aaaa5
+DATA cos4<>+24(SB)/4, $0x3d2aaaa5
+DATA cos4<>+28(SB)/4, $0x3d2aaaa5
+GLOBL cos4<>(SB), RODATA|NOPTR, $32
+
+DATA cos2<>+0(SB)/4, $0xbf000000
+DATA cos2<>+4(SB)/4, $0xbf000000
+DATA cos2<>+8(SB)/4, $0xbf000000
+DATA cos2<>+12(SB)/4, $0xbf000000
+DATA cos2<>+16(SB)/4, $0xbf000000
+DATA cos2<>+20(SB)/4, $0xbf000000
+DATA cos2<>+24(SB)/4, $0xbf000000
+DATA cos2<>+28(SB)/4, $0xbf000000
+GLOBL cos2<>(SB), RODATA|NOPTR, $32
+
+DATA unit<>+0(SB)/4, $0x00000001
+DATA unit<>+4(SB)/4, $0x00000001
+DATA unit<>+8(SB)/4, $0x00000001
+DATA unit<>+12(SB)/4, $0x00000001
+DATA unit<>+16(SB)/4, $0x00000001
+DATA unit<>+20(SB)/4, $0x00000001
+DATA unit<>+24(SB)/4, $0x00000001
+DATA unit<>+28(SB)/4, $0x00000001
+GLOBL unit<>(SB), RODATA|NOPTR, $32
+
+// func normalRowsAVX2(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, std float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·normalRowsAVX2(SB), NOSPLIT, $0-52
+	MOVQ         u_base+0(FP), AX
+	MOVQ         u_len+8(FP), CX
+	MOVQ         u_len+8(FP), DX
+	VBROADCASTSS c1+28(FP), Y0
+	VPADDD       laneNumbers<>+0(SB), Y0, Y0
+	JMP          test
+
+loop:
+	VBROADCASTSS c0+24(FP), Y1
+	VMOVUPS      Y0, Y2
+	VBROADCASTSS c2+32(FP), Y3
+	VBROADCASTSS c3+36(FP), Y4
+	VBROADCASTSS k0+40(FP), Y5
+	VBROADCASTSS k1+44(FP), Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxM0<>+0(SB), Y1, Y1
+	VPSRLQ       $0x20, Y7, Y8
+	VPSLLQ       $0x20, Y1, Y9
+	VPBLENDD     $0xaa, Y1, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y7, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y3
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y3, Y10
+	VPBLENDD     $0xaa, Y3, Y7, Y7
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y2, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y4, Y8, Y8
+	VPXOR        Y6, Y8, Y8
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y8, Y1
+	VPSRLQ       $0x20, Y8, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPSRLD       $0x08, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VPSRLD       $0x08, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VPSRLD       $0x08, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VPSRLD       $0x08, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS std+48(FP), Y1
+	VADDPS       one<>+0(SB), Y7, Y7
+	VMULPS       uniformUnit<>+0(SB), Y7, Y7
+	VPSUBD       sqrtHalf<>+0(SB), Y7, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y5
+	VPADDD       sqrtHalf<>+0(SB), Y5, Y5
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y5, Y5
+	VMOVUPS      log11<>+0(SB), Y6
+	VFMADD213PS  log10<>+0(SB), Y5, Y6
+	VFMADD213PS  log9<>+0(SB), Y5, Y6
+	VFMADD213PS  log8<>+0(SB), Y5, Y6
+	VFMADD213PS  log7<>+0(SB), Y5, Y6
+	VFMADD213PS  log6<>+0(SB), Y5, Y6
+	VFMADD213PS  log5<>+0(SB), Y5, Y6
+	VFMADD213PS  log4<>+0(SB), Y5, Y6
+	VFMADD213PS  log3<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y5, Y9
+	VMULPS       Y5, Y9, Y10
+	VMULPS       Y10, Y6, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y6
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y6
+	VADDPS       Y5, Y6, Y6
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y6
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y7, Y5
+	VBLENDVPS    Y5, Y6, Y2, Y2
+	VSUBPS       Y7, Y7, Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       minusTwo<>+0(SB), Y2, Y2
+	VSQRTPS      Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       quarterUnit<>+0(SB), Y8, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMULPS       uniformUnit<>+0(SB), Y8, Y6
+	VFNMADD231PS quarter<>+0(SB), Y5, Y6
+	VMULPS       turn<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y6, Y7
+	VMOVUPS      sin7<>+0(SB), Y8
+	VFMADD213PS  sin5<>+0(SB), Y7, Y8
+	VFMADD213PS  sin3<>+0(SB), Y7, Y8
+	VMULPS       Y7, Y8, Y8
+	VFMADD213PS  Y6, Y6, Y8
+	VMOVUPS      cos8<>+0(SB), Y6
+	VFMADD213PS  cos6<>+0(SB), Y7, Y6
+	VFMADD213PS  cos4<>+0(SB), Y7, Y6
+	VFMADD213PS  cos2<>+0(SB), Y7, Y6
+	VFMADD213PS  one<>+0(SB), Y7, Y6
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x1f, Y5, Y7
+	VBLENDVPS    Y7, Y8, Y6, Y9
+	VBLENDVPS    Y7, Y6, Y8, Y6
+	VPSLLD       $0x1e, Y5, Y7
+	VANDPS       signBit<>+0(SB), Y7, Y7
+	VXORPS       Y7, Y6, Y6
+	VPADDD       unit<>+0(SB), Y5, Y5
+	VPSLLD       $0x1e, Y5, Y7
+	VANDPS       signBit<>+0(SB), Y7, Y7
+	VXORPS       Y7, Y9, Y9
+	VPADDD       unit<>+0(SB), Y5, Y5
+	VMULPS       Y9, Y2, Y7
+	VMULPS       Y6, Y2, Y8
+	VADDPS       one<>+0(SB), Y3, Y3
+	VMULPS       uniformUnit<>+0(SB), Y3, Y3
+	VPSUBD       sqrtHalf<>+0(SB), Y3, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y5
+	VPADDD       sqrtHalf<>+0(SB), Y5, Y5
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y5, Y5
+	VMOVUPS      log11<>+0(SB), Y6
+	VFMADD213PS  log10<>+0(SB), Y5, Y6
+	VFMADD213PS  log9<>+0(SB), Y5, Y6
+	VFMADD213PS  log8<>+0(SB), Y5, Y6
+	VFMADD213PS  log7<>+0(SB), Y5, Y6
+	VFMADD213PS  log6<>+0(SB), Y5, Y6
+	VFMADD213PS  log5<>+0(SB), Y5, Y6
+	VFMADD213PS  log4<>+0(SB), Y5, Y6
+	VFMADD213PS  log3<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y5, Y9
+	VMULPS       Y5, Y9, Y10
+	VMULPS       Y10, Y6, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y6
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y6
+	VADDPS       Y5, Y6, Y6
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y6
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y3, Y5
+	VBLENDVPS    Y5, Y6, Y2, Y2
+	VSUBPS       Y3, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VMULPS       minusTwo<>+0(SB), Y2, Y2
+	VSQRTPS      Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       quarterUnit<>+0(SB), Y4, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMULPS       uniformUnit<>+0(SB), Y4, Y3
+	VFNMADD231PS quarter<>+0(SB), Y1, Y3
+	VMULPS       turn<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      sin7<>+0(SB), Y5
+	VFMADD213PS  sin5<>+0(SB), Y4, Y5
+	VFMADD213PS  sin3<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y5, Y5
+	VFMADD213PS  Y3, Y3, Y5
+	VMOVUPS      cos8<>+0(SB), Y3
+	VFMADD213PS  cos6<>+0(SB), Y4, Y3
+	VFMADD213PS  cos4<>+0(SB), Y4, Y3
+	VFMADD213PS  cos2<>+0(SB), Y4, Y3
+	VFMADD213PS  one<>+0(SB), Y4, Y3
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x1f, Y1, Y4
+	VBLENDVPS    Y4, Y5, Y3, Y6
+	VBLENDVPS    Y4, Y3, Y5, Y4
+	VPSLLD       $0x1e, Y1, Y3
+	VANDPS       signBit<>+0(SB), Y3, Y3
+	VXORPS       Y3, Y4, Y4
+	VPADDD       unit<>+0(SB), Y1, Y1
+	VPSLLD       $0x1e, Y1, Y3
+	VANDPS       signBit<>+0(SB), Y3, Y3
+	VXORPS       Y3, Y6, Y6
+	VPADDD       unit<>+0(SB), Y1, Y1
+	VMULPS       Y6, Y2, Y3
+	VMULPS       Y4, Y2, Y4
+	MOVQ         AX, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         DX, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         DX, BX
+	VMOVUPS      Y3, (BX)
+	ADDQ         DX, BX
+	VMOVUPS      Y4, (BX)
+	ADDQ         $0x20, AX
+	VPADDD       laneCount<>+0(SB), Y0, Y0
+	SUBQ         $0x20, CX
+
+test:
+	CMPQ CX, $0x20
+	JGE  loop
+	VZEROUPPER
+	RET
+
+// func logisticsAVX2(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, scale float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logisticsAVX2(SB), NOSPLIT, $0-52
+	MOVQ         u_base+0(FP), AX
+	MOVQ         u_len+8(FP), CX
+	MOVQ         u_len+8(FP), DX
+	VBROADCASTSS c0+24(FP), Y0
+	VPADDD       laneNumbers<>+0(SB), Y0, Y0
+	JMP          test
+
+loop:
+	VMOVUPS      Y0, Y1
+	VBROADCASTSS c1+28(FP), Y2
+	VBROADCASTSS c2+32(FP), Y3
+	VBROADCASTSS c3+36(FP), Y4
+	VBROADCASTSS k0+40(FP), Y5
+	VBROADCASTSS k1+44(FP), Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxM0<>+0(SB), Y1, Y1
+	VPSRLQ       $0x20, Y7, Y8
+	VPSLLQ       $0x20, Y1, Y9
+	VPBLENDD     $0xaa, Y1, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y7, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y3
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y3, Y10
+	VPBLENDD     $0xaa, Y3, Y7, Y7
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y2, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y4, Y8, Y8
+	VPXOR        Y6, Y8, Y8
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y8, Y1
+	VPSRLQ       $0x20, Y8, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPSRLD       $0x08, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VPSRLD       $0x08, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VPSRLD       $0x08, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VPSRLD       $0x08, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS scale+48(FP), Y1
+	VMOVUPS      two<>+0(SB), Y2
+	VFMADD213PS  logisticOffset<>+0(SB), Y2, Y7
+	VMULPS       uniformUnit<>+0(SB), Y7, Y2
+	VANDPS       noSign<>+0(SB), Y2, Y2
+	VMOVUPS      one<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VDIVPS       Y5, Y6, Y5
+	VADDPS       one<>+0(SB), Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VPSUBD       sqrtHalf<>+0(SB), Y6, Y6
+	VANDPS       mantissa<>+0(SB), Y6, Y9
+	VPADDD       sqrtHalf<>+0(SB), Y9, Y9
+	VPSRAD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VSUBPS       one<>+0(SB), Y9, Y9
+	VADDPS       Y2, Y2, Y2
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x00, Y10, Y6, Y10
+	VMULPS       Y5, Y2, Y2
+	VBLENDVPS    Y10, Y2, Y9, Y9
+	VMOVUPS      log11<>+0(SB), Y2
+	VFMADD213PS  log10<>+0(SB), Y9, Y2
+	VFMADD213PS  log9<>+0(SB), Y9, Y2
+	VFMADD213PS  log8<>+0(SB), Y9, Y2
+	VFMADD213PS  log7<>+0(SB), Y9, Y2
+	VFMADD213PS  log6<>+0(SB), Y9, Y2
+	VFMADD213PS  log5<>+0(SB), Y9, Y2
+	VFMADD213PS  log4<>+0(SB), Y9, Y2
+	VFMADD213PS  log3<>+0(SB), Y9, Y2
+	VMULPS       Y9, Y9, Y5
+	VMULPS       Y9, Y5, Y10
+	VMULPS       Y10, Y2, Y2
+	VFNMADD231PS half<>+0(SB), Y5, Y2
+	VFMADD231PS  ln2Low<>+0(SB), Y6, Y2
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  ln2High<>+0(SB), Y6, Y2
+	VANDPS       signBit<>+0(SB), Y7, Y7
+	VXORPS       Y2, Y7, Y7
+	VMULPS       Y1, Y7, Y7
+	VMOVUPS      two<>+0(SB), Y2
+	VFMADD213PS  logisticOffset<>+0(SB), Y2, Y8
+	VMULPS       uniformUnit<>+0(SB), Y8, Y2
+	VANDPS       noSign<>+0(SB), Y2, Y2
+	VMOVUPS      one<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VDIVPS       Y5, Y6, Y5
+	VADDPS       one<>+0(SB), Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VPSUBD       sqrtHalf<>+0(SB), Y6, Y6
+	VANDPS       mantissa<>+0(SB), Y6, Y9
+	VPADDD       sqrtHalf<>+0(SB), Y9, Y9
+	VPSRAD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VSUBPS       one<>+0(SB), Y9, Y9
+	VADDPS       Y2, Y2, Y2
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x00, Y10, Y6, Y10
+	VMULPS       Y5, Y2, Y2
+	VBLENDVPS    Y10, Y2, Y9, Y9
+	VMOVUPS      log11<>+0(SB), Y2
+	VFMADD213PS  log10<>+0(SB), Y9, Y2
+	VFMADD213PS  log9<>+0(SB), Y9, Y2
+	VFMADD213PS  log8<>+0(SB), Y9, Y2
+	VFMADD213PS  log7<>+0(SB), Y9, Y2
+	VFMADD213PS  log6<>+0(SB), Y9, Y2
+	VFMADD213PS  log5<>+0(SB), Y9, Y2
+	VFMADD213PS  log4<>+0(SB), Y9, Y2
+	VFMADD213PS  log3<>+0(SB), Y9, Y2
+	VMULPS       Y9, Y9, Y5
+	VMULPS       Y9, Y5, Y10
+	VMULPS       Y10, Y2, Y2
+	VFNMADD231PS half<>+0(SB), Y5, Y2
+	VFMADD231PS  ln2Low<>+0(SB), Y6, Y2
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  ln2High<>+0(SB), Y6, Y2
+	VANDPS       signBit<>+0(SB), Y8, Y8
+	VXORPS       Y2, Y8, Y8
+	VMULPS       Y1, Y8, Y8
+	VMOVUPS      two<>+0(SB), Y2
+	VFMADD213PS  logisticOffset<>+0(SB), Y2, Y3
+	VMULPS       uniformUnit<>+0(SB), Y3, Y2
+	VANDPS       noSign<>+0(SB), Y2, Y2
+	VMOVUPS      one<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VDIVPS       Y5, Y6, Y5
+	VADDPS       one<>+0(SB), Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VPSUBD       sqrtHalf<>+0(SB), Y6, Y6
+	VANDPS       mantissa<>+0(SB), Y6, Y9
+	VPADDD       sqrtHalf<>+0(SB), Y9, Y9
+	VPSRAD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VSUBPS       one<>+0(SB), Y9, Y9
+	VADDPS       Y2, Y2, Y2
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x00, Y10, Y6, Y10
+	VMULPS       Y5, Y2, Y2
+	VBLENDVPS    Y10, Y2, Y9, Y9
+	VMOVUPS      log11<>+0(SB), Y2
+	VFMADD213PS  log10<>+0(SB), Y9, Y2
+	VFMADD213PS  log9<>+0(SB), Y9, Y2
+	VFMADD213PS  log8<>+0(SB), Y9, Y2
+	VFMADD213PS  log7<>+0(SB), Y9, Y2
+	VFMADD213PS  log6<>+0(SB), Y9, Y2
+	VFMADD213PS  log5<>+0(SB), Y9, Y2
+	VFMADD213PS  log4<>+0(SB), Y9, Y2
+	VFMADD213PS  log3<>+0(SB), Y9, Y2
+	VMULPS       Y9, Y9, Y5
+	VMULPS       Y9, Y5, Y10
+	VMULPS       Y10, Y2, Y2
+	VFNMADD231PS half<>+0(SB), Y5, Y2
+	VFMADD231PS  ln2Low<>+0(SB), Y6, Y2
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  ln2High<>+0(SB), Y6, Y2
+	VANDPS       signBit<>+0(SB), Y3, Y3
+	VXORPS       Y2, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      two<>+0(SB), Y2
+	VFMADD213PS  logisticOffset<>+0(SB), Y2, Y4
+	VMULPS       uniformUnit<>+0(SB), Y4, Y2
+	VANDPS       noSign<>+0(SB), Y2, Y2
+	VMOVUPS      one<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VDIVPS       Y5, Y6, Y5
+	VADDPS       one<>+0(SB), Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VPSUBD       sqrtHalf<>+0(SB), Y6, Y6
+	VANDPS       mantissa<>+0(SB), Y6, Y9
+	VPADDD       sqrtHalf<>+0(SB), Y9, Y9
+	VPSRAD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VSUBPS       one<>+0(SB), Y9, Y9
+	VADDPS       Y2, Y2, Y2
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x00, Y10, Y6, Y10
+	VMULPS       Y5, Y2, Y2
+	VBLENDVPS    Y10, Y2, Y9, Y9
+	VMOVUPS      log11<>+0(SB), Y2
+	VFMADD213PS  log10<>+0(SB), Y9, Y2
+	VFMADD213PS  log9<>+0(SB), Y9, Y2
+	VFMADD213PS  log8<>+0(SB), Y9, Y2
+	VFMADD213PS  log7<>+0(SB), Y9, Y2
+	VFMADD213PS  log6<>+0(SB), Y9, Y2
+	VFMADD213PS  log5<>+0(SB), Y9, Y2
+	VFMADD213PS  log4<>+0(SB), Y9, Y2
+	VFMADD213PS  log3<>+0(SB), Y9, Y2
+	VMULPS       Y9, Y9, Y5
+	VMULPS       Y9, Y5, Y10
+	VMULPS       Y10, Y2, Y2
+	VFNMADD231PS half<>+0(SB), Y5, Y2
+	VFMADD231PS  ln2Low<>+0(SB), Y6, Y2
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  ln2High<>+0(SB), Y6, Y2
+	VANDPS       signBit<>+0(SB), Y4, Y4
+	VXORPS       Y2, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VUNPCKLPS    Y8, Y7, Y1
+	VUNPCKHPS    Y8, Y7, Y2
+	VUNPCKLPS    Y4, Y3, Y5
+	VUNPCKHPS    Y4, Y3, Y4
+	VUNPCKLPD    Y5, Y1, Y3
+	VUNPCKHPD    Y5, Y1, Y1
+	VUNPCKLPD    Y4, Y2, Y5
+	VUNPCKHPD    Y4, Y2, Y2
+	VEXTRACTF128 $0x00, Y3, (AX)
+	VEXTRACTF128 $0x01, Y3, 64(AX)
+	VEXTRACTF128 $0x00, Y1, 16(AX)
+	VEXTRACTF128 $0x01, Y1, 80(AX)
+	VEXTRACTF128 $0x00, Y5, 32(AX)
+	VEXTRACTF128 $0x01, Y5, 96(AX)
+	VEXTRACTF128 $0x00, Y2, 48(AX)
+	VEXTRACTF128 $0x01, Y2, 112(AX)
+	ADDQ         $0x00000080, AX
+	VPADDD       laneCount<>+0(SB), Y0, Y0
+	SUBQ         $0x20, CX
+
+test:
+	CMPQ CX, $0x20
+	JGE  loop
+	VZEROUPPER
+	RET
+
+DATA logisticOffset<>+0(SB)/4, $0xcb7fffff
+DATA logisticOffset<>+4(SB)/4, $0xcb7fffff
+DATA logisticOffset<>+8(SB)/4, $0xcb7fffff
+DATA logisticOffset<>+12(SB)/4, $0xcb7fffff
+DATA logisticOffset<>+16(SB)/4, $0xcb7fffff
+DATA logisticOffset<>+20(SB)/4, $0xcb7fffff
+DATA logisticOffset<>+24(SB)/4, $0xcb7fffff
+DATA logisticOffset<>+28(SB)/4, $0xcb7fffff
+GLOBL logisticOffset<>(SB), RODATA|NOPTR, $32
+
+// func logisticRowsAVX2(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, scale float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logisticRowsAVX2(SB), NOSPLIT, $0-52
+	MOVQ         u_base+0(FP), AX
+	MOVQ         u_len+8(FP), CX
+	MOVQ         u_len+8(FP), DX
+	VBROADCASTSS c1+28(FP), Y0
+	VPADDD       laneNumbers<>+0(SB), Y0, Y0
+	JMP          test
+
+loop:
+	VBROADCASTSS c0+24(FP), Y1
+	VMOVUPS      Y0, Y2
+	VBROADCASTSS c2+32(FP), Y3
+	VBROADCASTSS c3+36(FP), Y4
+	VBROADCASTSS k0+40(FP), Y5
+	VBROADCASTSS k1+44(FP), Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxM0<>+0(SB), Y1, Y1
+	VPSRLQ       $0x20, Y7, Y8
+	VPSLLQ       $0x20, Y1, Y9
+	VPBLENDD     $0xaa, Y1, Y8, Y8
+	VPBLENDD     $0xaa, Y9, Y7, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y3
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y3, Y10
+	VPBLENDD     $0xaa, Y3, Y7, Y7
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y2, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y4, Y8, Y8
+	VPXOR        Y6, Y8, Y8
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y8, Y1
+	VPSRLQ       $0x20, Y8, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y9
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPMULUDQ     philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y10
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y10, Y1, Y10
+	VPXOR        Y8, Y3, Y3
+	VPXOR        Y5, Y3, Y3
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       philoxW0<>+0(SB), Y5, Y5
+	VPADDD       philoxW1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxM0<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y2
+	VPMULUDQ     philoxM0<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y3
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y2, Y3, Y3
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPMULUDQ     philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ       $0x20, Y7, Y2
+	VPMULUDQ     philoxM1<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y7
+	VPSLLQ       $0x20, Y2, Y8
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPBLENDD     $0xaa, Y8, Y1, Y8
+	VPXOR        Y10, Y7, Y7
+	VPXOR        Y5, Y7, Y7
+	VPXOR        Y9, Y3, Y3
+	VPXOR        Y6, Y3, Y3
+	VPSRLD       $0x08, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VPSRLD       $0x08, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VPSRLD       $0x08, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VPSRLD       $0x08, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS scale+48(FP), Y1
+	VMOVUPS      two<>+0(SB), Y2
+	VFMADD213PS  logisticOffset<>+0(SB), Y2, Y7
+	VMULPS       uniformUnit<>+0(SB), Y7, Y2
+	VANDPS       noSign<>+0(SB), Y2, Y2
+	VMOVUPS      one<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VDIVPS       Y5, Y6, Y5
+	VADDPS       one<>+0(SB), Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VPSUBD       sqrtHalf<>+0(SB), Y6, Y6
+	VANDPS       mantissa<>+0(SB), Y6, Y9
+	VPADDD       sqrtHalf<>+0(SB), Y9, Y9
+	VPSRAD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VSUBPS       one<>+0(SB), Y9, Y9
+	VADDPS       Y2, Y2, Y2
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x00, Y10, Y6, Y10
+	VMULPS       Y5, Y2, Y2
+	VBLENDVPS    Y10, Y2, Y9, Y9
+	VMOVUPS      log11<>+0(SB), Y2
+	VFMADD213PS  log10<>+0(SB), Y9, Y2
+	VFMADD213PS  log9<>+0(SB), Y9, Y2
+	VFMADD213PS  log8<>+0(SB), Y9, Y2
+	VFMADD213PS  log7<>+0(SB), Y9, Y2
+	VFMADD213PS  log6<>+0(SB), Y9, Y2
+	VFMADD213PS  log5<>+0(SB), Y9, Y2
+	VFMADD213PS  log4<>+0(SB), Y9, Y2
+	VFMADD213PS  log3<>+0(SB), Y9, Y2
+	VMULPS       Y9, Y9, Y5
+	VMULPS       Y9, Y5, Y10
+	VMULPS       Y10, Y2, Y2
+	VFNMADD231PS half<>+0(SB), Y5, Y2
+	VFMADD231PS  ln2Low<>+0(SB), Y6, Y2
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  ln2High<>+0(SB), Y6, Y2
+	VANDPS       signBit<>+0(SB), Y7, Y7
+	VXORPS       Y2, Y7, Y7
+	VMULPS       Y1, Y7, Y7
+	VMOVUPS      two<>+0(SB), Y2
+	VFMADD213PS  logisticOffset<>+0(SB), Y2, Y8
+	VMULPS       uniformUnit<>+0(SB), Y8, Y2
+	VANDPS       noSign<>+0(SB), Y2, Y2
+	VMOVUPS      one<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VDIVPS       Y5, Y6, Y5
+	VADDPS       one<>+0(SB), Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VPSUBD       sqrtHalf<>+0(SB), Y6, Y6
+	VANDPS       mantissa<>+0(SB), Y6, Y9
+	VPADDD       sqrtHalf<>+0(SB), Y9, Y9
+	VPSRAD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VSUBPS       one<>+0(SB), Y9, Y9
+	VADDPS       Y2, Y2, Y2
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x00, Y10, Y6, Y10
+	VMULPS       Y5, Y2, Y2
+	VBLENDVPS    Y10, Y2, Y9, Y9
+	VMOVUPS      log11<>+0(SB), Y2
+	VFMADD213PS  log10<>+0(SB), Y9, Y2
+	VFMADD213PS  log9<>+0(SB), Y9, Y2
+	VFMADD213PS  log8<>+0(SB), Y9, Y2
+	VFMADD213PS  log7<>+0(SB), Y9, Y2
+	VFMADD213PS  log6<>+0(SB), Y9, Y2
+	VFMADD213PS  log5<>+0(SB), Y9, Y2
+	VFMADD213PS  log4<>+0(SB), Y9, Y2
+	VFMADD213PS  log3<>+0(SB), Y9, Y2
+	VMULPS       Y9, Y9, Y5
+	VMULPS       Y9, Y5, Y10
+	VMULPS       Y10, Y2, Y2
+	VFNMADD231PS half<>+0(SB), Y5, Y2
+	VFMADD231PS  ln2Low<>+0(SB), Y6, Y2
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  ln2High<>+0(SB), Y6, Y2
+	VANDPS       signBit<>+0(SB), Y8, Y8
+	VXORPS       Y2, Y8, Y8
+	VMULPS       Y1, Y8, Y8
+	VMOVUPS      two<>+0(SB), Y2
+	VFMADD213PS  logisticOffset<>+0(SB), Y2, Y3
+	VMULPS       uniformUnit<>+0(SB), Y3, Y2
+	VANDPS       noSign<>+0(SB), Y2, Y2
+	VMOVUPS      one<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VDIVPS       Y5, Y6, Y5
+	VADDPS       one<>+0(SB), Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VPSUBD       sqrtHalf<>+0(SB), Y6, Y6
+	VANDPS       mantissa<>+0(SB), Y6, Y9
+	VPADDD       sqrtHalf<>+0(SB), Y9, Y9
+	VPSRAD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VSUBPS       one<>+0(SB), Y9, Y9
+	VADDPS       Y2, Y2, Y2
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x00, Y10, Y6, Y10
+	VMULPS       Y5, Y2, Y2
+	VBLENDVPS    Y10, Y2, Y9, Y9
+	VMOVUPS      log11<>+0(SB), Y2
+	VFMADD213PS  log10<>+0(SB), Y9, Y2
+	VFMADD213PS  log9<>+0(SB), Y9, Y2
+	VFMADD213PS  log8<>+0(SB), Y9, Y2
+	VFMADD213PS  log7<>+0(SB), Y9, Y2
+	VFMADD213PS  log6<>+0(SB), Y9, Y2
+	VFMADD213PS  log5<>+0(SB), Y9, Y2
+	VFMADD213PS  log4<>+0(SB), Y9, Y2
+	VFMADD213PS  log3<>+0(SB), Y9, Y2
+	VMULPS       Y9, Y9, Y5
+	VMULPS       Y9, Y5, Y10
+	VMULPS       Y10, Y2, Y2
+	VFNMADD231PS half<>+0(SB), Y5, Y2
+	VFMADD231PS  ln2Low<>+0(SB), Y6, Y2
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  ln2High<>+0(SB), Y6, Y2
+	VANDPS       signBit<>+0(SB), Y3, Y3
+	VXORPS       Y2, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      two<>+0(SB), Y2
+	VFMADD213PS  logisticOffset<>+0(SB), Y2, Y4
+	VMULPS       uniformUnit<>+0(SB), Y4, Y2
+	VANDPS       noSign<>+0(SB), Y2, Y2
+	VMOVUPS      one<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VDIVPS       Y5, Y6, Y5
+	VADDPS       one<>+0(SB), Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VPSUBD       sqrtHalf<>+0(SB), Y6, Y6
+	VANDPS       mantissa<>+0(SB), Y6, Y9
+	VPADDD       sqrtHalf<>+0(SB), Y9, Y9
+	VPSRAD       $0x17, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VSUBPS       one<>+0(SB), Y9, Y9
+	VADDPS       Y2, Y2, Y2
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x00, Y10, Y6, Y10
+	VMULPS       Y5, Y2, Y2
+	VBLENDVPS    Y10, Y2, Y9, Y9
+	VMOVUPS      log11<>+0(SB), Y2
+	VFMADD213PS  log10<>+0(SB), Y9, Y2
+	VFMADD213PS  log9<>+0(SB), Y9, Y2
+	VFMADD213PS  log8<>+0(SB), Y9, Y2
+	VFMADD213PS  log7<>+0(SB), Y9, Y2
+	VFMADD213PS  log6<>+0(SB), Y9, Y2
+	VFMADD213PS  log5<>+0(SB), Y9, Y2
+	VFMADD213PS  log4<>+0(SB), Y9, Y2
+	VFMADD213PS  log3<>+0(SB), Y9, Y2
+	VMULPS       Y9, Y9, Y5
+	VMULPS       Y9, Y5, Y10
+	VMULPS       Y10, Y2, Y2
+	VFNMADD231PS half<>+0(SB), Y5, Y2
+	VFMADD231PS  ln2Low<>+0(SB), Y6, Y2
+	VADDPS       Y9, Y2, Y2
+	VFMADD231PS  ln2High<>+0(SB), Y6, Y2
+	VANDPS       signBit<>+0(SB), Y4, Y4
+	VXORPS       Y2, Y4, Y4
+	VMULPS       Y1, Y4, Y4
 	MOVQ         AX, BX
 	VMOVUPS      Y7, (BX)
 	ADDQ         DX, BX
@@ -3965,74 +5682,74 @@ TEXT ·logitAVX2(SB), NOSPLIT, $0-56
 loop:
 	VMOVUPS      (AX)(BX*4), Y2
 	VADDPS       half<>+0(SB), Y2, Y3
-	VFMADD213PS  Y0, Y1, Y3
+	VMOVUPS      Y0, Y4
+	VFMADD132PS  Y1, Y4, Y3
 	VMOVUPS      half<>+0(SB), Y4
 	VSUBPS       Y2, Y4, Y2
 	VMOVUPS      uniformUnit<>+0(SB), Y4
 	VMAXPS       Y2, Y4, Y2
 	VMULPS       Y1, Y2, Y2
 	VPSUBD       sqrtHalf<>+0(SB), Y3, Y4
-	VANDPS       mantissa<>+0(SB), Y4, Y5
-	VPADDD       sqrtHalf<>+0(SB), Y5, Y5
+	VPSUBD       sqrtHalf<>+0(SB), Y2, Y5
+	VANDPS       mantissa<>+0(SB), Y4, Y6
+	VANDPS       mantissa<>+0(SB), Y5, Y7
+	VPADDD       sqrtHalf<>+0(SB), Y6, Y6
+	VPADDD       sqrtHalf<>+0(SB), Y7, Y7
 	VPSRAD       $0x17, Y4, Y4
 	VCVTDQ2PS    Y4, Y4
-	VSUBPS       one<>+0(SB), Y5, Y5
-	VMOVUPS      log11<>+0(SB), Y6
-	VFMADD213PS  log10<>+0(SB), Y5, Y6
-	VFMADD213PS  log9<>+0(SB), Y5, Y6
-	VFMADD213PS  log8<>+0(SB), Y5, Y6
-	VFMADD213PS  log7<>+0(SB), Y5, Y6
-	VFMADD213PS  log6<>+0(SB), Y5, Y6
-	VFMADD213PS  log5<>+0(SB), Y5, Y6
-	VFMADD213PS  log4<>+0(SB), Y5, Y6
-	VFMADD213PS  log3<>+0(SB), Y5, Y6
-	VMULPS       Y5, Y5, Y7
-	VMULPS       Y5, Y7, Y8
-	VMULPS       Y8, Y6, Y6
-	VFNMADD231PS half<>+0(SB), Y7, Y6
-	VFMADD231PS  ln2Low<>+0(SB), Y4, Y6
-	VADDPS       Y5, Y6, Y6
-	VFMADD231PS  ln2High<>+0(SB), Y4, Y6
-	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x1e, Y4, Y3, Y4
+	VPSRAD       $0x17, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VSUBPS       one<>+0(SB), Y6, Y6
+	VSUBPS       one<>+0(SB), Y7, Y7
+	VMOVUPS      log11<>+0(SB), Y8
+	VMOVUPS      log11<>+0(SB), Y9
+	VFMADD213PS  log10<>+0(SB), Y6, Y8
+	VFMADD213PS  log10<>+0(SB), Y7, Y9
+	VFMADD213PS  log9<>+0(SB), Y6, Y8
+	VFMADD213PS  log9<>+0(SB), Y7, Y9
+	VFMADD213PS  log8<>+0(SB), Y6, Y8
+	VFMADD213PS  log8<>+0(SB), Y7, Y9
+	VFMADD213PS  log7<>+0(SB), Y6, Y8
+	VFMADD213PS  log7<>+0(SB), Y7, Y9
+	VFMADD213PS  log6<>+0(SB), Y6, Y8
+	VFMADD213PS  log6<>+0(SB), Y7, Y9
+	VFMADD213PS  log5<>+0(SB), Y6, Y8
+	VFMADD213PS  log5<>+0(SB), Y7, Y9
+	VFMADD213PS  log4<>+0(SB), Y6, Y8
+	VFMADD213PS  log4<>+0(SB), Y7, Y9
+	VFMADD213PS  log3<>+0(SB), Y6, Y8
+	VFMADD213PS  log3<>+0(SB), Y7, Y9
+	VMULPS       Y6, Y6, Y10
+	VMULPS       Y7, Y7, Y11
+	VMULPS       Y6, Y10, Y12
+	VMULPS       Y7, Y11, Y13
+	VMULPS       Y12, Y8, Y8
+	VMULPS       Y13, Y9, Y9
+	VFNMADD231PS half<>+0(SB), Y10, Y8
+	VFNMADD231PS half<>+0(SB), Y11, Y9
+	VFMADD231PS  ln2Low<>+0(SB), Y4, Y8
+	VFMADD231PS  ln2Low<>+0(SB), Y5, Y9
+	VADDPS       Y6, Y8, Y8
+	VADDPS       Y7, Y9, Y9
+	VFMADD231PS  ln2High<>+0(SB), Y4, Y8
+	VFMADD231PS  ln2High<>+0(SB), Y5, Y9
+	VMOVUPS      minusInf<>+0(SB), Y4
 	VMOVUPS      minusInf<>+0(SB), Y5
-	VBLENDVPS    Y4, Y6, Y5, Y4
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x1e, Y6, Y3, Y6
+	VCMPPS       $0x1e, Y7, Y2, Y7
+	VBLENDVPS    Y6, Y8, Y4, Y4
+	VBLENDVPS    Y7, Y9, Y5, Y5
 	VSUBPS       Y3, Y3, Y3
-	VADDPS       Y3, Y4, Y4
-	VPSUBD       sqrtHalf<>+0(SB), Y2, Y3
-	VANDPS       mantissa<>+0(SB), Y3, Y5
-	VPADDD       sqrtHalf<>+0(SB), Y5, Y5
-	VPSRAD       $0x17, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VSUBPS       one<>+0(SB), Y5, Y5
-	VMOVUPS      log11<>+0(SB), Y6
-	VFMADD213PS  log10<>+0(SB), Y5, Y6
-	VFMADD213PS  log9<>+0(SB), Y5, Y6
-	VFMADD213PS  log8<>+0(SB), Y5, Y6
-	VFMADD213PS  log7<>+0(SB), Y5, Y6
-	VFMADD213PS  log6<>+0(SB), Y5, Y6
-	VFMADD213PS  log5<>+0(SB), Y5, Y6
-	VFMADD213PS  log4<>+0(SB), Y5, Y6
-	VFMADD213PS  log3<>+0(SB), Y5, Y6
-	VMULPS       Y5, Y5, Y7
-	VMULPS       Y5, Y7, Y8
-	VMULPS       Y8, Y6, Y6
-	VFNMADD231PS half<>+0(SB), Y7, Y6
-	VFMADD231PS  ln2Low<>+0(SB), Y3, Y6
-	VADDPS       Y5, Y6, Y6
-	VFMADD231PS  ln2High<>+0(SB), Y3, Y6
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y2, Y3
-	VMOVUPS      minusInf<>+0(SB), Y5
-	VBLENDVPS    Y3, Y6, Y5, Y3
 	VSUBPS       Y2, Y2, Y2
-	VADDPS       Y2, Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y3, Y4, Y2
+	VADDPS       Y3, Y4, Y4
+	VADDPS       Y2, Y5, Y5
+	VSUBPS       Y5, Y4, Y2
 	VMOVUPS      Y2, (AX)(BX*4)
-	VSUBPS       Y4, Y5, Y5
-	VSUBPS       Y3, Y5, Y5
-	VMOVUPS      Y5, (CX)(BX*4)
+	VADDPS       Y5, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y4, Y2
+	VMOVUPS      Y2, (CX)(BX*4)
 	ADDQ         $0x08, BX
 
 loopTest:
@@ -4045,108 +5762,78 @@ loopTest:
 	VMOVDQU      32(SI)(DX*4), Y2
 	VMASKMOVPS   (AX)(BX*4), Y2, Y3
 	VADDPS       half<>+0(SB), Y3, Y4
-	VFMADD213PS  Y0, Y1, Y4
+	VMOVUPS      Y0, Y0
+	VFMADD132PS  Y1, Y0, Y4
 	VMOVUPS      half<>+0(SB), Y0
 	VSUBPS       Y3, Y0, Y0
 	VMOVUPS      uniformUnit<>+0(SB), Y3
 	VMAXPS       Y0, Y3, Y0
 	VMULPS       Y1, Y0, Y0
 	VPSUBD       sqrtHalf<>+0(SB), Y4, Y1
-	VANDPS       mantissa<>+0(SB), Y1, Y3
-	VPADDD       sqrtHalf<>+0(SB), Y3, Y3
+	VPSUBD       sqrtHalf<>+0(SB), Y0, Y3
+	VANDPS       mantissa<>+0(SB), Y1, Y5
+	VANDPS       mantissa<>+0(SB), Y3, Y6
+	VPADDD       sqrtHalf<>+0(SB), Y5, Y5
+	VPADDD       sqrtHalf<>+0(SB), Y6, Y6
 	VPSRAD       $0x17, Y1, Y1
 	VCVTDQ2PS    Y1, Y1
-	VSUBPS       one<>+0(SB), Y3, Y3
-	VMOVUPS      log11<>+0(SB), Y5
-	VFMADD213PS  log10<>+0(SB), Y3, Y5
-	VFMADD213PS  log9<>+0(SB), Y3, Y5
-	VFMADD213PS  log8<>+0(SB), Y3, Y5
-	VFMADD213PS  log7<>+0(SB), Y3, Y5
-	VFMADD213PS  log6<>+0(SB), Y3, Y5
-	VFMADD213PS  log5<>+0(SB), Y3, Y5
-	VFMADD213PS  log4<>+0(SB), Y3, Y5
-	VFMADD213PS  log3<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y3, Y6
-	VMULPS       Y3, Y6, Y7
-	VMULPS       Y7, Y5, Y5
-	VFNMADD231PS half<>+0(SB), Y6, Y5
-	VFMADD231PS  ln2Low<>+0(SB), Y1, Y5
-	VADDPS       Y3, Y5, Y5
-	VFMADD231PS  ln2High<>+0(SB), Y1, Y5
-	VXORPS       Y1, Y1, Y1
-	VCMPPS       $0x1e, Y1, Y4, Y1
-	VMOVUPS      minusInf<>+0(SB), Y3
-	VBLENDVPS    Y1, Y5, Y3, Y1
-	VSUBPS       Y4, Y4, Y3
-	VADDPS       Y3, Y1, Y1
-	VPSUBD       sqrtHalf<>+0(SB), Y0, Y3
-	VANDPS       mantissa<>+0(SB), Y3, Y4
-	VPADDD       sqrtHalf<>+0(SB), Y4, Y4
 	VPSRAD       $0x17, Y3, Y3
 	VCVTDQ2PS    Y3, Y3
-	VSUBPS       one<>+0(SB), Y4, Y4
-	VMOVUPS      log11<>+0(SB), Y5
-	VFMADD213PS  log10<>+0(SB), Y4, Y5
-	VFMADD213PS  log9<>+0(SB), Y4, Y5
-	VFMADD213PS  log8<>+0(SB), Y4, Y5
-	VFMADD213PS  log7<>+0(SB), Y4, Y5
-	VFMADD213PS  log6<>+0(SB), Y4, Y5
-	VFMADD213PS  log5<>+0(SB), Y4, Y5
-	VFMADD213PS  log4<>+0(SB), Y4, Y5
-	VFMADD213PS  log3<>+0(SB), Y4, Y5
-	VMULPS       Y4, Y4, Y6
-	VMULPS       Y4, Y6, Y7
-	VMULPS       Y7, Y5, Y5
-	VFNMADD231PS half<>+0(SB), Y6, Y5
-	VFMADD231PS  ln2Low<>+0(SB), Y3, Y5
-	VADDPS       Y4, Y5, Y5
-	VFMADD231PS  ln2High<>+0(SB), Y3, Y5
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x1e, Y3, Y0, Y3
-	VMOVUPS      minusInf<>+0(SB), Y4
-	VBLENDVPS    Y3, Y5, Y4, Y3
+	VSUBPS       one<>+0(SB), Y5, Y5
+	VSUBPS       one<>+0(SB), Y6, Y6
+	VMOVUPS      log11<>+0(SB), Y7
+	VMOVUPS      log11<>+0(SB), Y8
+	VFMADD213PS  log10<>+0(SB), Y5, Y7
+	VFMADD213PS  log10<>+0(SB), Y6, Y8
+	VFMADD213PS  log9<>+0(SB), Y5, Y7
+	VFMADD213PS  log9<>+0(SB), Y6, Y8
+	VFMADD213PS  log8<>+0(SB), Y5, Y7
+	VFMADD213PS  log8<>+0(SB), Y6, Y8
+	VFMADD213PS  log7<>+0(SB), Y5, Y7
+	VFMADD213PS  log7<>+0(SB), Y6, Y8
+	VFMADD213PS  log6<>+0(SB), Y5, Y7
+	VFMADD213PS  log6<>+0(SB), Y6, Y8
+	VFMADD213PS  log5<>+0(SB), Y5, Y7
+	VFMADD213PS  log5<>+0(SB), Y6, Y8
+	VFMADD213PS  log4<>+0(SB), Y5, Y7
+	VFMADD213PS  log4<>+0(SB), Y6, Y8
+	VFMADD213PS  log3<>+0(SB), Y5, Y7
+	VFMADD213PS  log3<>+0(SB), Y6, Y8
+	VMULPS       Y5, Y5, Y9
+	VMULPS       Y6, Y6, Y10
+	VMULPS       Y5, Y9, Y11
+	VMULPS       Y6, Y10, Y12
+	VMULPS       Y11, Y7, Y7
+	VMULPS       Y12, Y8, Y8
+	VFNMADD231PS half<>+0(SB), Y9, Y7
+	VFNMADD231PS half<>+0(SB), Y10, Y8
+	VFMADD231PS  ln2Low<>+0(SB), Y1, Y7
+	VFMADD231PS  ln2Low<>+0(SB), Y3, Y8
+	VADDPS       Y5, Y7, Y7
+	VADDPS       Y6, Y8, Y8
+	VFMADD231PS  ln2High<>+0(SB), Y1, Y7
+	VFMADD231PS  ln2High<>+0(SB), Y3, Y8
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VMOVUPS      minusInf<>+0(SB), Y3
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x1e, Y5, Y4, Y5
+	VCMPPS       $0x1e, Y6, Y0, Y6
+	VBLENDVPS    Y5, Y7, Y1, Y1
+	VBLENDVPS    Y6, Y8, Y3, Y3
+	VSUBPS       Y4, Y4, Y4
 	VSUBPS       Y0, Y0, Y0
+	VADDPS       Y4, Y1, Y1
 	VADDPS       Y0, Y3, Y3
-	VXORPS       Y4, Y4, Y4
 	VSUBPS       Y3, Y1, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
-	VSUBPS       Y1, Y4, Y4
-	VSUBPS       Y3, Y4, Y4
-	VMASKMOVPS   Y4, Y2, (CX)(BX*4)
+	VADDPS       Y3, Y1, Y1
+	VXORPS       signBit<>+0(SB), Y1, Y0
+	VMASKMOVPS   Y0, Y2, (CX)(BX*4)
 
 loopDone:
 	VZEROUPPER
 	RET
-
-DATA sqrtHalf<>+0(SB)/4, $0x3f3504f3
-DATA sqrtHalf<>+4(SB)/4, $0x3f3504f3
-DATA sqrtHalf<>+8(SB)/4, $0x3f3504f3
-DATA sqrtHalf<>+12(SB)/4, $0x3f3504f3
-DATA sqrtHalf<>+16(SB)/4, $0x3f3504f3
-DATA sqrtHalf<>+20(SB)/4, $0x3f3504f3
-DATA sqrtHalf<>+24(SB)/4, $0x3f3504f3
-DATA sqrtHalf<>+28(SB)/4, $0x3f3504f3
-GLOBL sqrtHalf<>(SB), RODATA|NOPTR, $32
-
-DATA mantissa<>+0(SB)/4, $0x007fffff
-DATA mantissa<>+4(SB)/4, $0x007fffff
-DATA mantissa<>+8(SB)/4, $0x007fffff
-DATA mantissa<>+12(SB)/4, $0x007fffff
-DATA mantissa<>+16(SB)/4, $0x007fffff
-DATA mantissa<>+20(SB)/4, $0x007fffff
-DATA mantissa<>+24(SB)/4, $0x007fffff
-DATA mantissa<>+28(SB)/4, $0x007fffff
-GLOBL mantissa<>(SB), RODATA|NOPTR, $32
-
-DATA minusInf<>+0(SB)/4, $0xff800000
-DATA minusInf<>+4(SB)/4, $0xff800000
-DATA minusInf<>+8(SB)/4, $0xff800000
-DATA minusInf<>+12(SB)/4, $0xff800000
-DATA minusInf<>+16(SB)/4, $0xff800000
-DATA minusInf<>+20(SB)/4, $0xff800000
-DATA minusInf<>+24(SB)/4, $0xff800000
-DATA minusInf<>+28(SB)/4, $0xff800000
-GLOBL minusInf<>(SB), RODATA|NOPTR, $32
 
 // func logLogisticAVX2(x []float32, l []float32)
 // Requires: AVX, AVX2, FMA3
@@ -4155,6 +5842,108 @@ TEXT ·logLogisticAVX2(SB), NOSPLIT, $0-48
 	MOVQ l_base+24(FP), CX
 	MOVQ x_len+8(FP), DX
 	XORQ BX, BX
+	MOVQ DX, SI
+	SUBQ $0x10, SI
+	JMP  loopUnrolledTest
+
+loopUnrolled:
+	VMOVUPS      (AX)(BX*4), Y0
+	VMOVUPS      32(AX)(BX*4), Y1
+	VORPS        signBit<>+0(SB), Y0, Y0
+	VORPS        signBit<>+0(SB), Y1, Y1
+	VMOVUPS      expTiny<>+0(SB), Y2
+	VMAXPS       Y0, Y2, Y2
+	VMOVUPS      expTiny<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VSUBPS       one<>+0(SB), Y6, Y2
+	VSUBPS       one<>+0(SB), Y7, Y3
+	VMULPS       half<>+0(SB), Y2, Y2
+	VMULPS       half<>+0(SB), Y3, Y3
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y6, Y4
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y7, Y5
+	VBLENDVPS    Y4, Y2, Y6, Y2
+	VBLENDVPS    Y5, Y3, Y7, Y3
+	VMOVUPS      log11<>+0(SB), Y6
+	VMOVUPS      log11<>+0(SB), Y7
+	VFMADD213PS  log10<>+0(SB), Y2, Y6
+	VFMADD213PS  log10<>+0(SB), Y3, Y7
+	VFMADD213PS  log9<>+0(SB), Y2, Y6
+	VFMADD213PS  log9<>+0(SB), Y3, Y7
+	VFMADD213PS  log8<>+0(SB), Y2, Y6
+	VFMADD213PS  log8<>+0(SB), Y3, Y7
+	VFMADD213PS  log7<>+0(SB), Y2, Y6
+	VFMADD213PS  log7<>+0(SB), Y3, Y7
+	VFMADD213PS  log6<>+0(SB), Y2, Y6
+	VFMADD213PS  log6<>+0(SB), Y3, Y7
+	VFMADD213PS  log5<>+0(SB), Y2, Y6
+	VFMADD213PS  log5<>+0(SB), Y3, Y7
+	VFMADD213PS  log4<>+0(SB), Y2, Y6
+	VFMADD213PS  log4<>+0(SB), Y3, Y7
+	VFMADD213PS  log3<>+0(SB), Y2, Y6
+	VFMADD213PS  log3<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y2, Y8, Y10
+	VMULPS       Y3, Y9, Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VFNMADD231PS half<>+0(SB), Y8, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y7
+	VANDPS       ln2Low<>+0(SB), Y4, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       ln2Low<>+0(SB), Y5, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y2, Y6, Y6
+	VADDPS       Y3, Y7, Y7
+	VANDPS       ln2High<>+0(SB), Y4, Y2
+	VADDPS       Y2, Y6, Y6
+	VANDPS       ln2High<>+0(SB), Y5, Y2
+	VADDPS       Y2, Y7, Y7
+	VADDPS       Y6, Y6, Y6
+	VADDPS       Y7, Y7, Y7
+	VSUBPS       Y6, Y0, Y0
+	VSUBPS       Y7, Y1, Y1
+	VMOVUPS      Y0, (CX)(BX*4)
+	VMOVUPS      Y1, 32(CX)(BX*4)
+	ADDQ         $0x10, BX
+
+loopUnrolledTest:
+	CMPQ BX, SI
+	JLE  loopUnrolled
 	MOVQ DX, SI
 	SUBQ $0x08, SI
 	JMP  loopTest
@@ -4166,7 +5955,7 @@ loop:
 	VMAXPS       Y0, Y1, Y1
 	VMULPS       log2e<>+0(SB), Y1, Y2
 	VROUNDPS     $0x08, Y2, Y2
-	VMOVAPS      Y1, Y1
+	VMOVUPS      Y1, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y2, Y1
 	VFNMADD231PS ln2Low<>+0(SB), Y2, Y1
 	VMOVUPS      exp7<>+0(SB), Y3
@@ -4180,32 +5969,31 @@ loop:
 	VCVTPS2DQ    Y2, Y1
 	VPSLLD       $0x17, Y1, Y1
 	VPADDD       one<>+0(SB), Y1, Y1
-	VMOVAPS      Y1, Y2
-	VFMADD231PS  Y3, Y1, Y2
-	VSUBPS       one<>+0(SB), Y2, Y1
+	VFMADD213PS  Y1, Y1, Y3
+	VSUBPS       one<>+0(SB), Y3, Y1
 	VMULPS       half<>+0(SB), Y1, Y1
-	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y2, Y3
-	VBLENDVPS    Y3, Y1, Y2, Y1
-	VMOVUPS      log11<>+0(SB), Y2
-	VFMADD213PS  log10<>+0(SB), Y1, Y2
-	VFMADD213PS  log9<>+0(SB), Y1, Y2
-	VFMADD213PS  log8<>+0(SB), Y1, Y2
-	VFMADD213PS  log7<>+0(SB), Y1, Y2
-	VFMADD213PS  log6<>+0(SB), Y1, Y2
-	VFMADD213PS  log5<>+0(SB), Y1, Y2
-	VFMADD213PS  log4<>+0(SB), Y1, Y2
-	VFMADD213PS  log3<>+0(SB), Y1, Y2
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y3, Y2
+	VBLENDVPS    Y2, Y1, Y3, Y1
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y1, Y3
+	VFMADD213PS  log9<>+0(SB), Y1, Y3
+	VFMADD213PS  log8<>+0(SB), Y1, Y3
+	VFMADD213PS  log7<>+0(SB), Y1, Y3
+	VFMADD213PS  log6<>+0(SB), Y1, Y3
+	VFMADD213PS  log5<>+0(SB), Y1, Y3
+	VFMADD213PS  log4<>+0(SB), Y1, Y3
+	VFMADD213PS  log3<>+0(SB), Y1, Y3
 	VMULPS       Y1, Y1, Y4
 	VMULPS       Y1, Y4, Y5
-	VMULPS       Y5, Y2, Y2
-	VFNMADD231PS half<>+0(SB), Y4, Y2
-	VANDPS       ln2Low<>+0(SB), Y3, Y4
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VANDPS       ln2High<>+0(SB), Y3, Y1
-	VADDPS       Y1, Y2, Y2
-	VADDPS       Y2, Y2, Y2
-	VSUBPS       Y2, Y0, Y0
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VANDPS       ln2Low<>+0(SB), Y2, Y4
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y1, Y3, Y3
+	VANDPS       ln2High<>+0(SB), Y2, Y1
+	VADDPS       Y1, Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VSUBPS       Y3, Y0, Y0
 	VMOVUPS      Y0, (CX)(BX*4)
 	ADDQ         $0x08, BX
 
@@ -4223,7 +6011,7 @@ loopTest:
 	VMAXPS       Y1, Y2, Y2
 	VMULPS       log2e<>+0(SB), Y2, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y2, Y2
+	VMOVUPS      Y2, Y2
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y2
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y2
 	VMOVUPS      exp7<>+0(SB), Y4
@@ -4237,32 +6025,31 @@ loopTest:
 	VCVTPS2DQ    Y3, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VPADDD       one<>+0(SB), Y2, Y2
-	VMOVAPS      Y2, Y3
-	VFMADD231PS  Y4, Y2, Y3
-	VSUBPS       one<>+0(SB), Y3, Y2
+	VFMADD213PS  Y2, Y2, Y4
+	VSUBPS       one<>+0(SB), Y4, Y2
 	VMULPS       half<>+0(SB), Y2, Y2
-	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y3, Y4
-	VBLENDVPS    Y4, Y2, Y3, Y2
-	VMOVUPS      log11<>+0(SB), Y3
-	VFMADD213PS  log10<>+0(SB), Y2, Y3
-	VFMADD213PS  log9<>+0(SB), Y2, Y3
-	VFMADD213PS  log8<>+0(SB), Y2, Y3
-	VFMADD213PS  log7<>+0(SB), Y2, Y3
-	VFMADD213PS  log6<>+0(SB), Y2, Y3
-	VFMADD213PS  log5<>+0(SB), Y2, Y3
-	VFMADD213PS  log4<>+0(SB), Y2, Y3
-	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y4, Y3
+	VBLENDVPS    Y3, Y2, Y4, Y2
+	VMOVUPS      log11<>+0(SB), Y4
+	VFMADD213PS  log10<>+0(SB), Y2, Y4
+	VFMADD213PS  log9<>+0(SB), Y2, Y4
+	VFMADD213PS  log8<>+0(SB), Y2, Y4
+	VFMADD213PS  log7<>+0(SB), Y2, Y4
+	VFMADD213PS  log6<>+0(SB), Y2, Y4
+	VFMADD213PS  log5<>+0(SB), Y2, Y4
+	VFMADD213PS  log4<>+0(SB), Y2, Y4
+	VFMADD213PS  log3<>+0(SB), Y2, Y4
 	VMULPS       Y2, Y2, Y5
 	VMULPS       Y2, Y5, Y6
-	VMULPS       Y6, Y3, Y3
-	VFNMADD231PS half<>+0(SB), Y5, Y3
-	VANDPS       ln2Low<>+0(SB), Y4, Y5
-	VADDPS       Y5, Y3, Y3
-	VADDPS       Y2, Y3, Y3
-	VANDPS       ln2High<>+0(SB), Y4, Y2
-	VADDPS       Y2, Y3, Y3
-	VADDPS       Y3, Y3, Y3
-	VSUBPS       Y3, Y1, Y1
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS half<>+0(SB), Y5, Y4
+	VANDPS       ln2Low<>+0(SB), Y3, Y5
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VANDPS       ln2High<>+0(SB), Y3, Y2
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y4, Y4, Y4
+	VSUBPS       Y4, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (CX)(BX*4)
 
 loopDone:
@@ -4288,7 +6075,7 @@ loop:
 	VMAXPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -4326,7 +6113,7 @@ loopTest:
 	VMAXPS       Y4, Y5, Y4
 	VMULPS       log2e<>+0(SB), Y4, Y5
 	VROUNDPS     $0x08, Y5, Y5
-	VMOVAPS      Y4, Y4
+	VMOVUPS      Y4, Y4
 	VFNMADD231PS ln2High<>+0(SB), Y5, Y4
 	VFNMADD231PS ln2Low<>+0(SB), Y5, Y4
 	VMOVUPS      exp7<>+0(SB), Y6
@@ -4375,7 +6162,7 @@ loop:
 	VMAXPS       Y3, Y4, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
+	VMOVUPS      Y3, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -4416,7 +6203,7 @@ loopTest:
 	VMAXPS       Y1, Y4, Y1
 	VMULPS       log2e<>+0(SB), Y1, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y1, Y1
+	VMOVUPS      Y1, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y4, Y1
 	VFNMADD231PS ln2Low<>+0(SB), Y4, Y1
 	VMOVUPS      exp7<>+0(SB), Y5
@@ -4526,7 +6313,7 @@ loop:
 	VMINPS       Y1, Y2, Y1
 	VMULPS       log2e<>+0(SB), Y1, Y2
 	VROUNDPS     $0x08, Y2, Y2
-	VMOVAPS      Y1, Y1
+	VMOVUPS      Y1, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y2, Y1
 	VFNMADD231PS ln2Low<>+0(SB), Y2, Y1
 	VMOVUPS      exp7<>+0(SB), Y3
@@ -4570,7 +6357,7 @@ loopTest:
 	VMINPS       Y0, Y2, Y0
 	VMULPS       log2e<>+0(SB), Y0, Y2
 	VROUNDPS     $0x08, Y2, Y2
-	VMOVAPS      Y0, Y0
+	VMOVUPS      Y0, Y0
 	VFNMADD231PS ln2High<>+0(SB), Y2, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y2, Y0
 	VMOVUPS      exp7<>+0(SB), Y3
@@ -4595,6 +6382,11528 @@ loopTest:
 	VMASKMOVPS   Y3, Y1, (DX)(DI*4)
 	VADDPS       Y3, Y0, Y0
 	VMASKMOVPS   Y0, Y1, (BX)(DI*4)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func linearForwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·linearForwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R9
+	VBROADCASTSS (R9), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R9), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R9), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R9), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R9), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R9), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R9), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R9), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R9), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R9), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R9), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R9), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (SI)
+	MOVQ    AX, R9
+	VMOVUPS minusInf<>+0(SB), Y1
+	MOVQ    SI, R10
+	MOVQ    R8, R11
+	JMP     l2
+
+l1:
+	VMOVUPS (R9), Y2
+	VMULPS  3232(SI), Y2, Y2
+	VMOVUPS Y2, 3488(R10)
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    DI, R9
+	ADDQ    $0x20, R10
+
+l2:
+	SUBQ   $0x01, R11
+	JGE    l1
+	VXORPS Y2, Y2, Y2
+	MOVQ   SI, R9
+	MOVQ   R8, R10
+	JMP    l4
+
+l3:
+	VMOVUPS      3488(R9), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y3, Y5
+	VFMADD213PS  exp5<>+0(SB), Y3, Y5
+	VFMADD213PS  exp4<>+0(SB), Y3, Y5
+	VFMADD213PS  exp3<>+0(SB), Y3, Y5
+	VFMADD213PS  exp2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y3, Y3, Y5
+	VMOVUPS      Y5, 3488(R9)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $0x20, R9
+
+l4:
+	SUBQ    $0x01, R10
+	JGE     l3
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    -1(R8), R9
+	MOVQ    SI, R10
+	JMP     l6
+
+l5:
+	VADDPS      one<>+0(SB), Y5, Y5
+	VADDPS      3488(R10), Y4, Y4
+	VMOVUPS     3072(SI), Y6
+	VFMADD231PS 3424(SI), Y5, Y6
+	VCMPPS      $0x1d, Y6, Y0, Y6
+	VBLENDVPS   Y6, Y5, Y1, Y1
+	VBLENDVPS   Y6, Y4, Y3, Y3
+	VBLENDVPS   Y6, 3520(R10), Y2, Y2
+	ADDQ        $0x20, R10
+
+l6:
+	SUBQ         $0x01, R9
+	JGE          l5
+	VMOVUPS      Y1, 96(SI)
+	VMOVUPS      Y3, 128(SI)
+	VMOVUPS      Y2, 160(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  64(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  64(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y0, 192(SI)
+	VMOVUPS      Y3, 224(SI)
+	VMULPS       3456(SI), Y3, Y0
+	VMOVUPS      Y0, 256(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3424(SI), Y1, Y0
+	VMOVUPS      Y0, 288(SI)
+	VMOVUPS      (SI), Y0
+	VSUBPS       288(SI), Y0, Y0
+	VMOVUPS      192(SI), Y1
+	VFMADD132PS  256(SI), Y1, Y0
+	VMOVUPS      256(SI), Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y3
+	VPADDD       sqrtHalf<>+0(SB), Y3, Y3
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y3, Y3
+	VMOVUPS      log11<>+0(SB), Y4
+	VFMADD213PS  log10<>+0(SB), Y3, Y4
+	VFMADD213PS  log9<>+0(SB), Y3, Y4
+	VFMADD213PS  log8<>+0(SB), Y3, Y4
+	VFMADD213PS  log7<>+0(SB), Y3, Y4
+	VFMADD213PS  log6<>+0(SB), Y3, Y4
+	VFMADD213PS  log5<>+0(SB), Y3, Y4
+	VFMADD213PS  log4<>+0(SB), Y3, Y4
+	VFMADD213PS  log3<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VMULPS       Y3, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS half<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y4
+	VADDPS       Y3, Y4, Y4
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y4
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      (SI), Y1
+	VCMPPS       $0x11, 3072(SI), Y1, Y3
+	VCMPPS       $0x1e, 3104(SI), Y1, Y1
+	VORPS        Y1, Y3, Y3
+	VBLENDVPS    Y3, (SI), Y0, Y0
+	VMOVUPS      Y0, (CX)
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, BX
+
+test:
+	CMPQ       BX, $0x08
+	JGE        round
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       edge<>+0(SB), R9
+	NEGQ       BX
+	VMOVDQU    32(R9)(BX*4), Y0
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    (SI), Y0
+	VMASKMOVPS (CX), Y0, Y0
+	VMOVUPS    Y0, 32(SI)
+	VMOVUPS    minusInf<>+0(SB), Y1
+	MOVQ       SI, BX
+	MOVQ       R8, R9
+	JMP        l8
+
+l7:
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS (AX), Y2, Y2
+	VMULPS     3232(SI), Y2, Y2
+	VMOVUPS    Y2, 3488(BX)
+	VMAXPS     Y2, Y1, Y1
+	ADDQ       DI, AX
+	ADDQ       $0x20, BX
+
+l8:
+	SUBQ   $0x01, R9
+	JGE    l7
+	VXORPS Y2, Y2, Y2
+	MOVQ   SI, AX
+	MOVQ   R8, BX
+	JMP    l10
+
+l9:
+	VMOVUPS      3488(AX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y3, Y5
+	VFMADD213PS  exp5<>+0(SB), Y3, Y5
+	VFMADD213PS  exp4<>+0(SB), Y3, Y5
+	VFMADD213PS  exp3<>+0(SB), Y3, Y5
+	VFMADD213PS  exp2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y3, Y3, Y5
+	VMOVUPS      Y5, 3488(AX)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $0x20, AX
+
+l10:
+	SUBQ    $0x01, BX
+	JGE     l9
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    -1(R8), AX
+	MOVQ    SI, BX
+	JMP     l12
+
+l11:
+	VADDPS      one<>+0(SB), Y5, Y5
+	VADDPS      3488(BX), Y4, Y4
+	VMOVUPS     3072(SI), Y6
+	VFMADD231PS 3424(SI), Y5, Y6
+	VCMPPS      $0x1d, Y6, Y0, Y6
+	VBLENDVPS   Y6, Y5, Y1, Y1
+	VBLENDVPS   Y6, Y4, Y3, Y3
+	VBLENDVPS   Y6, 3520(BX), Y2, Y2
+	ADDQ        $0x20, BX
+
+l12:
+	SUBQ         $0x01, AX
+	JGE          l11
+	VMOVUPS      Y1, 128(SI)
+	VMOVUPS      Y3, 160(SI)
+	VMOVUPS      Y2, 192(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  96(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  96(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y0, 224(SI)
+	VMOVUPS      Y3, 256(SI)
+	VMULPS       3456(SI), Y3, Y0
+	VMOVUPS      Y0, 288(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3424(SI), Y1, Y0
+	VMOVUPS      Y0, 320(SI)
+	VMOVUPS      32(SI), Y0
+	VSUBPS       320(SI), Y0, Y0
+	VMOVUPS      224(SI), Y1
+	VFMADD132PS  288(SI), Y1, Y0
+	VMOVUPS      288(SI), Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y3
+	VPADDD       sqrtHalf<>+0(SB), Y3, Y3
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y3, Y3
+	VMOVUPS      log11<>+0(SB), Y4
+	VFMADD213PS  log10<>+0(SB), Y3, Y4
+	VFMADD213PS  log9<>+0(SB), Y3, Y4
+	VFMADD213PS  log8<>+0(SB), Y3, Y4
+	VFMADD213PS  log7<>+0(SB), Y3, Y4
+	VFMADD213PS  log6<>+0(SB), Y3, Y4
+	VFMADD213PS  log5<>+0(SB), Y3, Y4
+	VFMADD213PS  log4<>+0(SB), Y3, Y4
+	VFMADD213PS  log3<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VMULPS       Y3, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS half<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y4
+	VADDPS       Y3, Y4, Y4
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y4
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      32(SI), Y1
+	VCMPPS       $0x11, 3072(SI), Y1, Y3
+	VCMPPS       $0x1e, 3104(SI), Y1, Y1
+	VORPS        Y1, Y3, Y3
+	VBLENDVPS    Y3, 32(SI), Y0, Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (CX)
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   Y2, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func linearInverseAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·linearInverseAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R9
+	VBROADCASTSS (R9), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R9), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R9), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R9), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R9), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R9), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R9), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R9), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R9), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R9), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R9), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R9), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (SI)
+	MOVQ    AX, R9
+	VMOVUPS minusInf<>+0(SB), Y1
+	MOVQ    SI, R10
+	MOVQ    R8, R11
+	JMP     l2
+
+l1:
+	VMOVUPS (R9), Y2
+	VMULPS  3232(SI), Y2, Y2
+	VMOVUPS Y2, 3488(R10)
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    DI, R9
+	ADDQ    $0x20, R10
+
+l2:
+	SUBQ   $0x01, R11
+	JGE    l1
+	VXORPS Y2, Y2, Y2
+	MOVQ   SI, R9
+	MOVQ   R8, R10
+	JMP    l4
+
+l3:
+	VMOVUPS      3488(R9), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y3, Y5
+	VFMADD213PS  exp5<>+0(SB), Y3, Y5
+	VFMADD213PS  exp4<>+0(SB), Y3, Y5
+	VFMADD213PS  exp3<>+0(SB), Y3, Y5
+	VFMADD213PS  exp2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y3, Y3, Y5
+	VMOVUPS      Y5, 3488(R9)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $0x20, R9
+
+l4:
+	SUBQ    $0x01, R10
+	JGE     l3
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    -1(R8), R9
+	MOVQ    SI, R10
+	JMP     l6
+
+l5:
+	VADDPS      one<>+0(SB), Y5, Y5
+	VADDPS      3488(R10), Y4, Y4
+	VMOVUPS     3072(SI), Y6
+	VMOVUPS     3072(SI), Y6
+	VFMADD231PS 3136(SI), Y5, Y6
+	VFMADD231PS 64(SI), Y4, Y6
+	VCMPPS      $0x1d, Y6, Y0, Y6
+	VBLENDVPS   Y6, Y5, Y1, Y1
+	VBLENDVPS   Y6, Y4, Y3, Y3
+	VBLENDVPS   Y6, 3520(R10), Y2, Y2
+	ADDQ        $0x20, R10
+
+l6:
+	SUBQ         $0x01, R9
+	JGE          l5
+	VMOVUPS      Y1, 96(SI)
+	VMOVUPS      Y3, 128(SI)
+	VMOVUPS      Y2, 160(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  64(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  64(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y0, 192(SI)
+	VMOVUPS      Y3, 224(SI)
+	VMULPS       3456(SI), Y3, Y0
+	VMOVUPS      Y0, 256(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3424(SI), Y1, Y0
+	VMOVUPS      Y0, 288(SI)
+	VMOVUPS      (SI), Y0
+	VSUBPS       192(SI), Y0, Y0
+	VDIVPS       256(SI), Y0, Y0
+	VADDPS       288(SI), Y0, Y0
+	VMOVUPS      256(SI), Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y3
+	VPADDD       sqrtHalf<>+0(SB), Y3, Y3
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y3, Y3
+	VMOVUPS      log11<>+0(SB), Y4
+	VFMADD213PS  log10<>+0(SB), Y3, Y4
+	VFMADD213PS  log9<>+0(SB), Y3, Y4
+	VFMADD213PS  log8<>+0(SB), Y3, Y4
+	VFMADD213PS  log7<>+0(SB), Y3, Y4
+	VFMADD213PS  log6<>+0(SB), Y3, Y4
+	VFMADD213PS  log5<>+0(SB), Y3, Y4
+	VFMADD213PS  log4<>+0(SB), Y3, Y4
+	VFMADD213PS  log3<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VMULPS       Y3, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS half<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y4
+	VADDPS       Y3, Y4, Y4
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y4
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      (SI), Y1
+	VCMPPS       $0x11, 3072(SI), Y1, Y3
+	VCMPPS       $0x1e, 3104(SI), Y1, Y1
+	VORPS        Y1, Y3, Y3
+	VBLENDVPS    Y3, (SI), Y0, Y0
+	VMOVUPS      Y0, (CX)
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, BX
+
+test:
+	CMPQ       BX, $0x08
+	JGE        round
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       edge<>+0(SB), R9
+	NEGQ       BX
+	VMOVDQU    32(R9)(BX*4), Y0
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    (SI), Y0
+	VMASKMOVPS (CX), Y0, Y0
+	VMOVUPS    Y0, 32(SI)
+	VMOVUPS    minusInf<>+0(SB), Y1
+	MOVQ       SI, BX
+	MOVQ       R8, R9
+	JMP        l8
+
+l7:
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS (AX), Y2, Y2
+	VMULPS     3232(SI), Y2, Y2
+	VMOVUPS    Y2, 3488(BX)
+	VMAXPS     Y2, Y1, Y1
+	ADDQ       DI, AX
+	ADDQ       $0x20, BX
+
+l8:
+	SUBQ   $0x01, R9
+	JGE    l7
+	VXORPS Y2, Y2, Y2
+	MOVQ   SI, AX
+	MOVQ   R8, BX
+	JMP    l10
+
+l9:
+	VMOVUPS      3488(AX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y3, Y5
+	VFMADD213PS  exp5<>+0(SB), Y3, Y5
+	VFMADD213PS  exp4<>+0(SB), Y3, Y5
+	VFMADD213PS  exp3<>+0(SB), Y3, Y5
+	VFMADD213PS  exp2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y3, Y3, Y5
+	VMOVUPS      Y5, 3488(AX)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $0x20, AX
+
+l10:
+	SUBQ    $0x01, BX
+	JGE     l9
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    -1(R8), AX
+	MOVQ    SI, BX
+	JMP     l12
+
+l11:
+	VADDPS      one<>+0(SB), Y5, Y5
+	VADDPS      3488(BX), Y4, Y4
+	VMOVUPS     3072(SI), Y6
+	VMOVUPS     3072(SI), Y6
+	VFMADD231PS 3136(SI), Y5, Y6
+	VFMADD231PS 96(SI), Y4, Y6
+	VCMPPS      $0x1d, Y6, Y0, Y6
+	VBLENDVPS   Y6, Y5, Y1, Y1
+	VBLENDVPS   Y6, Y4, Y3, Y3
+	VBLENDVPS   Y6, 3520(BX), Y2, Y2
+	ADDQ        $0x20, BX
+
+l12:
+	SUBQ         $0x01, AX
+	JGE          l11
+	VMOVUPS      Y1, 128(SI)
+	VMOVUPS      Y3, 160(SI)
+	VMOVUPS      Y2, 192(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  96(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  96(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y0, 224(SI)
+	VMOVUPS      Y3, 256(SI)
+	VMULPS       3456(SI), Y3, Y0
+	VMOVUPS      Y0, 288(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3424(SI), Y1, Y0
+	VMOVUPS      Y0, 320(SI)
+	VMOVUPS      32(SI), Y0
+	VSUBPS       224(SI), Y0, Y0
+	VDIVPS       288(SI), Y0, Y0
+	VADDPS       320(SI), Y0, Y0
+	VMOVUPS      288(SI), Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y3
+	VPADDD       sqrtHalf<>+0(SB), Y3, Y3
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y3, Y3
+	VMOVUPS      log11<>+0(SB), Y4
+	VFMADD213PS  log10<>+0(SB), Y3, Y4
+	VFMADD213PS  log9<>+0(SB), Y3, Y4
+	VFMADD213PS  log8<>+0(SB), Y3, Y4
+	VFMADD213PS  log7<>+0(SB), Y3, Y4
+	VFMADD213PS  log6<>+0(SB), Y3, Y4
+	VFMADD213PS  log5<>+0(SB), Y3, Y4
+	VFMADD213PS  log4<>+0(SB), Y3, Y4
+	VFMADD213PS  log3<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VMULPS       Y3, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS half<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y4
+	VADDPS       Y3, Y4, Y4
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y4
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      32(SI), Y1
+	VCMPPS       $0x11, 3072(SI), Y1, Y3
+	VCMPPS       $0x1e, 3104(SI), Y1, Y1
+	VORPS        Y1, Y3, Y3
+	VBLENDVPS    Y3, 32(SI), Y0, Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (CX)
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   Y2, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func linearBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·linearBackwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R9
+	VBROADCASTSS (R9), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R9), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R9), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R9), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R9), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R9), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R9), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R9), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R9), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R9), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R9), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R9), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (SI)
+	MOVQ    AX, R9
+	VMOVUPS minusInf<>+0(SB), Y1
+	MOVQ    SI, R10
+	MOVQ    R8, R11
+	JMP     l2
+
+l1:
+	VMOVUPS (R9), Y2
+	VMULPS  3232(SI), Y2, Y2
+	VMOVUPS Y2, 3488(R10)
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    DI, R9
+	ADDQ    $0x20, R10
+
+l2:
+	SUBQ   $0x01, R11
+	JGE    l1
+	VXORPS Y2, Y2, Y2
+	MOVQ   SI, R9
+	MOVQ   R8, R10
+	JMP    l4
+
+l3:
+	VMOVUPS      3488(R9), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y3, Y5
+	VFMADD213PS  exp5<>+0(SB), Y3, Y5
+	VFMADD213PS  exp4<>+0(SB), Y3, Y5
+	VFMADD213PS  exp3<>+0(SB), Y3, Y5
+	VFMADD213PS  exp2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y3, Y3, Y5
+	VMOVUPS      Y5, 3488(R9)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $0x20, R9
+
+l4:
+	SUBQ    $0x01, R10
+	JGE     l3
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    -1(R8), R9
+	MOVQ    SI, R10
+	JMP     l6
+
+l5:
+	VADDPS      one<>+0(SB), Y5, Y5
+	VADDPS      3488(R10), Y4, Y4
+	VMOVUPS     3072(SI), Y6
+	VMOVUPS     3072(SI), Y6
+	VFMADD231PS 3136(SI), Y5, Y6
+	VFMADD231PS 64(SI), Y4, Y6
+	VCMPPS      $0x1d, Y6, Y0, Y6
+	VBLENDVPS   Y6, Y5, Y1, Y1
+	VBLENDVPS   Y6, Y4, Y3, Y3
+	VBLENDVPS   Y6, 3520(R10), Y2, Y2
+	ADDQ        $0x20, R10
+
+l6:
+	SUBQ        $0x01, R9
+	JGE         l5
+	VMOVUPS     Y1, 96(SI)
+	VMOVUPS     Y3, 128(SI)
+	VMOVUPS     Y2, 160(SI)
+	VMOVUPS     3072(SI), Y0
+	VFMADD231PS 3136(SI), Y1, Y0
+	VFMADD231PS 64(SI), Y3, Y0
+	VMOVUPS     3136(SI), Y3
+	VFMADD231PS 64(SI), Y2, Y3
+	VCMPPS      $0x00, 3264(SI), Y1, Y2
+	VMOVUPS     3104(SI), Y4
+	VSUBPS      Y0, Y4, Y4
+	VBLENDVPS   Y2, Y4, Y3, Y3
+	VMOVUPS     Y0, 192(SI)
+	VMOVUPS     Y3, 224(SI)
+	VMULPS      3456(SI), Y3, Y0
+	VMOVUPS     Y0, 256(SI)
+	VMOVUPS     3072(SI), Y0
+	VFMADD231PS 3424(SI), Y1, Y0
+	VMOVUPS     Y0, 288(SI)
+	VMOVUPS     (DX), Y0
+	VMOVUPS     Y0, 320(SI)
+	VMULPS      256(SI), Y0, Y0
+	VMOVUPS     (SI), Y1
+	VSUBPS      192(SI), Y1, Y1
+	VDIVPS      256(SI), Y1, Y1
+	VADDPS      288(SI), Y1, Y1
+	VMOVUPS     (SI), Y2
+	VCMPPS      $0x11, 3072(SI), Y2, Y3
+	VCMPPS      $0x1e, 3104(SI), Y2, Y2
+	VORPS       Y2, Y3, Y3
+	VBLENDVPS   Y3, (SI), Y1, Y1
+	VMOVUPS     (DX), Y2
+	VBLENDVPS   Y3, Y2, Y0, Y0
+	VMOVUPS     Y1, (CX)
+	VMOVUPS     Y0, (DX)
+	VMOVUPS     (SI), Y0
+	VSUBPS      192(SI), Y0, Y0
+	VMOVUPS     3392(SI), Y1
+	VFMADD132PS 320(SI), Y1, Y0
+	VDIVPS      224(SI), Y0, Y0
+	VMOVUPS     Y0, 352(SI)
+	VMOVUPS     320(SI), Y0
+	VMULPS      128(SI), Y0, Y0
+	VMOVUPS     352(SI), Y1
+	VFMADD231PS 160(SI), Y1, Y0
+	VMULPS      32(SI), Y0, Y0
+	VMOVUPS     32(SI), Y1
+	VMULPS      3200(SI), Y1, Y1
+	VMOVUPS     (SI), Y2
+	VCMPPS      $0x11, 3072(SI), Y2, Y3
+	VCMPPS      $0x1e, 3104(SI), Y2, Y2
+	VORPS       Y2, Y3, Y3
+	VMOVUPS     320(SI), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMOVUPS     352(SI), Y4
+	VSUBPS      Y0, Y4, Y4
+	VXORPS      signBit<>+0(SB), Y0, Y0
+	VMULPS      Y1, Y2, Y2
+	VANDNPS     Y2, Y3, Y2
+	VMOVUPS     Y2, 384(SI)
+	VMULPS      Y1, Y4, Y4
+	VANDNPS     Y4, Y3, Y4
+	VMOVUPS     Y4, 416(SI)
+	VMULPS      Y1, Y0, Y0
+	VANDNPS     Y0, Y3, Y0
+	VMOVUPS     Y0, 448(SI)
+	MOVQ        AX, R9
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     96(SI), Y1
+	MOVQ        SI, R10
+	MOVQ        R8, R11
+	JMP         l8
+
+l7:
+	VCMPPS    $0x00, Y0, Y1, Y2
+	VCMPPS    $0x1e, Y0, Y1, Y3
+	VMOVUPS   448(SI), Y4
+	VBLENDVPS Y3, 384(SI), Y4, Y4
+	VBLENDVPS Y2, 416(SI), Y4, Y4
+	VMULPS    3488(R10), Y4, Y4
+	VMOVUPS   Y4, (R9)
+	ADDQ      DI, R9
+	VADDPS    one<>+0(SB), Y0, Y0
+	ADDQ      $0x20, R10
+
+l8:
+	SUBQ $0x01, R11
+	JGE  l7
+	ADDQ $0x20, AX
+	ADDQ $0x20, CX
+	ADDQ $0x20, DX
+	SUBQ $0x08, BX
+
+test:
+	CMPQ       BX, $0x08
+	JGE        round
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       edge<>+0(SB), R9
+	NEGQ       BX
+	VMOVDQU    32(R9)(BX*4), Y0
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    (SI), Y0
+	VMASKMOVPS (CX), Y0, Y0
+	VMOVUPS    Y0, 32(SI)
+	MOVQ       AX, BX
+	VMOVUPS    minusInf<>+0(SB), Y1
+	MOVQ       SI, R9
+	MOVQ       R8, R10
+	JMP        l10
+
+l9:
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS (BX), Y2, Y2
+	VMULPS     3232(SI), Y2, Y2
+	VMOVUPS    Y2, 3488(R9)
+	VMAXPS     Y2, Y1, Y1
+	ADDQ       DI, BX
+	ADDQ       $0x20, R9
+
+l10:
+	SUBQ   $0x01, R10
+	JGE    l9
+	VXORPS Y2, Y2, Y2
+	MOVQ   SI, BX
+	MOVQ   R8, R9
+	JMP    l12
+
+l11:
+	VMOVUPS      3488(BX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y3, Y5
+	VFMADD213PS  exp5<>+0(SB), Y3, Y5
+	VFMADD213PS  exp4<>+0(SB), Y3, Y5
+	VFMADD213PS  exp3<>+0(SB), Y3, Y5
+	VFMADD213PS  exp2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y3, Y3, Y5
+	VMOVUPS      Y5, 3488(BX)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $0x20, BX
+
+l12:
+	SUBQ    $0x01, R9
+	JGE     l11
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    -1(R8), BX
+	MOVQ    SI, R9
+	JMP     l14
+
+l13:
+	VADDPS      one<>+0(SB), Y5, Y5
+	VADDPS      3488(R9), Y4, Y4
+	VMOVUPS     3072(SI), Y6
+	VMOVUPS     3072(SI), Y6
+	VFMADD231PS 3136(SI), Y5, Y6
+	VFMADD231PS 96(SI), Y4, Y6
+	VCMPPS      $0x1d, Y6, Y0, Y6
+	VBLENDVPS   Y6, Y5, Y1, Y1
+	VBLENDVPS   Y6, Y4, Y3, Y3
+	VBLENDVPS   Y6, 3520(R9), Y2, Y2
+	ADDQ        $0x20, R9
+
+l14:
+	SUBQ        $0x01, BX
+	JGE         l13
+	VMOVUPS     Y1, 128(SI)
+	VMOVUPS     Y3, 160(SI)
+	VMOVUPS     Y2, 192(SI)
+	VMOVUPS     3072(SI), Y0
+	VFMADD231PS 3136(SI), Y1, Y0
+	VFMADD231PS 96(SI), Y3, Y0
+	VMOVUPS     3136(SI), Y3
+	VFMADD231PS 96(SI), Y2, Y3
+	VCMPPS      $0x00, 3264(SI), Y1, Y2
+	VMOVUPS     3104(SI), Y4
+	VSUBPS      Y0, Y4, Y4
+	VBLENDVPS   Y2, Y4, Y3, Y3
+	VMOVUPS     Y0, 224(SI)
+	VMOVUPS     Y3, 256(SI)
+	VMULPS      3456(SI), Y3, Y0
+	VMOVUPS     Y0, 288(SI)
+	VMOVUPS     3072(SI), Y0
+	VFMADD231PS 3424(SI), Y1, Y0
+	VMOVUPS     Y0, 320(SI)
+	VMOVUPS     (SI), Y0
+	VMASKMOVPS  (DX), Y0, Y0
+	VMOVUPS     Y0, 352(SI)
+	VMULPS      288(SI), Y0, Y0
+	VMOVUPS     32(SI), Y1
+	VSUBPS      224(SI), Y1, Y1
+	VDIVPS      288(SI), Y1, Y1
+	VADDPS      320(SI), Y1, Y1
+	VMOVUPS     32(SI), Y2
+	VCMPPS      $0x11, 3072(SI), Y2, Y3
+	VCMPPS      $0x1e, 3104(SI), Y2, Y2
+	VORPS       Y2, Y3, Y3
+	VBLENDVPS   Y3, 32(SI), Y1, Y1
+	VMOVUPS     (SI), Y2
+	VMASKMOVPS  (DX), Y2, Y2
+	VBLENDVPS   Y3, Y2, Y0, Y0
+	VMOVUPS     (SI), Y2
+	VMASKMOVPS  Y1, Y2, (CX)
+	VMOVUPS     (SI), Y1
+	VMASKMOVPS  Y0, Y1, (DX)
+	VMOVUPS     32(SI), Y0
+	VSUBPS      224(SI), Y0, Y0
+	VMOVUPS     3392(SI), Y1
+	VFMADD132PS 352(SI), Y1, Y0
+	VDIVPS      256(SI), Y0, Y0
+	VMOVUPS     Y0, 384(SI)
+	VMOVUPS     352(SI), Y0
+	VMULPS      160(SI), Y0, Y0
+	VMOVUPS     384(SI), Y1
+	VFMADD231PS 192(SI), Y1, Y0
+	VMULPS      64(SI), Y0, Y0
+	VMOVUPS     64(SI), Y1
+	VMULPS      3200(SI), Y1, Y1
+	VMOVUPS     32(SI), Y2
+	VCMPPS      $0x11, 3072(SI), Y2, Y3
+	VCMPPS      $0x1e, 3104(SI), Y2, Y2
+	VORPS       Y2, Y3, Y3
+	VMOVUPS     352(SI), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMOVUPS     384(SI), Y4
+	VSUBPS      Y0, Y4, Y4
+	VXORPS      signBit<>+0(SB), Y0, Y0
+	VMULPS      Y1, Y2, Y2
+	VANDNPS     Y2, Y3, Y2
+	VMOVUPS     Y2, 416(SI)
+	VMULPS      Y1, Y4, Y4
+	VANDNPS     Y4, Y3, Y4
+	VMOVUPS     Y4, 448(SI)
+	VMULPS      Y1, Y0, Y0
+	VANDNPS     Y0, Y3, Y0
+	VMOVUPS     Y0, 480(SI)
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     128(SI), Y1
+	MOVQ        SI, CX
+	MOVQ        R8, DX
+	JMP         l16
+
+l15:
+	VCMPPS     $0x00, Y0, Y1, Y2
+	VCMPPS     $0x1e, Y0, Y1, Y3
+	VMOVUPS    480(SI), Y4
+	VBLENDVPS  Y3, 416(SI), Y4, Y4
+	VBLENDVPS  Y2, 448(SI), Y4, Y4
+	VMULPS     3488(CX), Y4, Y4
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS Y4, Y2, (AX)
+	ADDQ       DI, AX
+	VADDPS     one<>+0(SB), Y0, Y0
+	ADDQ       $0x20, CX
+
+l16:
+	SUBQ $0x01, DX
+	JGE  l15
+
+done:
+	VZEROUPPER
+	RET
+
+// func linearInverseBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·linearInverseBackwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R9
+	VBROADCASTSS (R9), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R9), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R9), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R9), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R9), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R9), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R9), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R9), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R9), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R9), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R9), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R9), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (SI)
+	MOVQ    AX, R9
+	VMOVUPS minusInf<>+0(SB), Y1
+	MOVQ    SI, R10
+	MOVQ    R8, R11
+	JMP     l2
+
+l1:
+	VMOVUPS (R9), Y2
+	VMULPS  3232(SI), Y2, Y2
+	VMOVUPS Y2, 3488(R10)
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    DI, R9
+	ADDQ    $0x20, R10
+
+l2:
+	SUBQ   $0x01, R11
+	JGE    l1
+	VXORPS Y2, Y2, Y2
+	MOVQ   SI, R9
+	MOVQ   R8, R10
+	JMP    l4
+
+l3:
+	VMOVUPS      3488(R9), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y3, Y5
+	VFMADD213PS  exp5<>+0(SB), Y3, Y5
+	VFMADD213PS  exp4<>+0(SB), Y3, Y5
+	VFMADD213PS  exp3<>+0(SB), Y3, Y5
+	VFMADD213PS  exp2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y3, Y3, Y5
+	VMOVUPS      Y5, 3488(R9)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $0x20, R9
+
+l4:
+	SUBQ    $0x01, R10
+	JGE     l3
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    -1(R8), R9
+	MOVQ    SI, R10
+	JMP     l6
+
+l5:
+	VADDPS      one<>+0(SB), Y5, Y5
+	VADDPS      3488(R10), Y4, Y4
+	VMOVUPS     3072(SI), Y6
+	VFMADD231PS 3424(SI), Y5, Y6
+	VCMPPS      $0x1d, Y6, Y0, Y6
+	VBLENDVPS   Y6, Y5, Y1, Y1
+	VBLENDVPS   Y6, Y4, Y3, Y3
+	VBLENDVPS   Y6, 3520(R10), Y2, Y2
+	ADDQ        $0x20, R10
+
+l6:
+	SUBQ        $0x01, R9
+	JGE         l5
+	VMOVUPS     Y1, 96(SI)
+	VMOVUPS     Y3, 128(SI)
+	VMOVUPS     Y2, 160(SI)
+	VMOVUPS     3072(SI), Y0
+	VFMADD231PS 3136(SI), Y1, Y0
+	VFMADD231PS 64(SI), Y3, Y0
+	VMOVUPS     3136(SI), Y3
+	VFMADD231PS 64(SI), Y2, Y3
+	VCMPPS      $0x00, 3264(SI), Y1, Y2
+	VMOVUPS     3104(SI), Y4
+	VSUBPS      Y0, Y4, Y4
+	VBLENDVPS   Y2, Y4, Y3, Y3
+	VMOVUPS     Y0, 192(SI)
+	VMOVUPS     Y3, 224(SI)
+	VMULPS      3456(SI), Y3, Y0
+	VMOVUPS     Y0, 256(SI)
+	VMOVUPS     3072(SI), Y0
+	VFMADD231PS 3424(SI), Y1, Y0
+	VMOVUPS     Y0, 288(SI)
+	VMOVUPS     (DX), Y0
+	VDIVPS      256(SI), Y0, Y0
+	VXORPS      signBit<>+0(SB), Y0, Y1
+	VMOVUPS     Y1, 320(SI)
+	VMOVUPS     (SI), Y1
+	VSUBPS      288(SI), Y1, Y1
+	VMOVUPS     192(SI), Y2
+	VFMADD132PS 256(SI), Y2, Y1
+	VMOVUPS     (SI), Y2
+	VCMPPS      $0x11, 3072(SI), Y2, Y3
+	VCMPPS      $0x1e, 3104(SI), Y2, Y2
+	VORPS       Y2, Y3, Y3
+	VBLENDVPS   Y3, (SI), Y1, Y1
+	VMOVUPS     (DX), Y2
+	VBLENDVPS   Y3, Y2, Y0, Y0
+	VMOVUPS     Y1, (CX)
+	VMOVUPS     Y0, (DX)
+	VMOVUPS     (SI), Y0
+	VSUBPS      288(SI), Y0, Y0
+	VMOVUPS     192(SI), Y1
+	VFMADD132PS 256(SI), Y1, Y0
+	VSUBPS      192(SI), Y0, Y0
+	VMOVUPS     3392(SI), Y1
+	VXORPS      signBit<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 352(SI)
+	VMOVUPS     352(SI), Y1
+	VFMADD132PS 320(SI), Y1, Y0
+	VDIVPS      224(SI), Y0, Y0
+	VMOVUPS     Y0, 384(SI)
+	VMOVUPS     320(SI), Y0
+	VMULPS      128(SI), Y0, Y0
+	VMOVUPS     384(SI), Y1
+	VFMADD231PS 160(SI), Y1, Y0
+	VMULPS      32(SI), Y0, Y0
+	VMOVUPS     32(SI), Y1
+	VMULPS      3200(SI), Y1, Y1
+	VMOVUPS     (SI), Y2
+	VCMPPS      $0x11, 3072(SI), Y2, Y3
+	VCMPPS      $0x1e, 3104(SI), Y2, Y2
+	VORPS       Y2, Y3, Y3
+	VMOVUPS     320(SI), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMOVUPS     384(SI), Y4
+	VSUBPS      Y0, Y4, Y4
+	VXORPS      signBit<>+0(SB), Y0, Y0
+	VMULPS      Y1, Y2, Y2
+	VANDNPS     Y2, Y3, Y2
+	VMOVUPS     Y2, 416(SI)
+	VMULPS      Y1, Y4, Y4
+	VANDNPS     Y4, Y3, Y4
+	VMOVUPS     Y4, 448(SI)
+	VMULPS      Y1, Y0, Y0
+	VANDNPS     Y0, Y3, Y0
+	VMOVUPS     Y0, 480(SI)
+	MOVQ        AX, R9
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     96(SI), Y1
+	MOVQ        SI, R10
+	MOVQ        R8, R11
+	JMP         l8
+
+l7:
+	VCMPPS    $0x00, Y0, Y1, Y2
+	VCMPPS    $0x1e, Y0, Y1, Y3
+	VMOVUPS   480(SI), Y4
+	VBLENDVPS Y3, 416(SI), Y4, Y4
+	VBLENDVPS Y2, 448(SI), Y4, Y4
+	VMULPS    3488(R10), Y4, Y4
+	VMOVUPS   Y4, (R9)
+	ADDQ      DI, R9
+	VADDPS    one<>+0(SB), Y0, Y0
+	ADDQ      $0x20, R10
+
+l8:
+	SUBQ $0x01, R11
+	JGE  l7
+	ADDQ $0x20, AX
+	ADDQ $0x20, CX
+	ADDQ $0x20, DX
+	SUBQ $0x08, BX
+
+test:
+	CMPQ       BX, $0x08
+	JGE        round
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       edge<>+0(SB), R9
+	NEGQ       BX
+	VMOVDQU    32(R9)(BX*4), Y0
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    (SI), Y0
+	VMASKMOVPS (CX), Y0, Y0
+	VMOVUPS    Y0, 32(SI)
+	MOVQ       AX, BX
+	VMOVUPS    minusInf<>+0(SB), Y1
+	MOVQ       SI, R9
+	MOVQ       R8, R10
+	JMP        l10
+
+l9:
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS (BX), Y2, Y2
+	VMULPS     3232(SI), Y2, Y2
+	VMOVUPS    Y2, 3488(R9)
+	VMAXPS     Y2, Y1, Y1
+	ADDQ       DI, BX
+	ADDQ       $0x20, R9
+
+l10:
+	SUBQ   $0x01, R10
+	JGE    l9
+	VXORPS Y2, Y2, Y2
+	MOVQ   SI, BX
+	MOVQ   R8, R9
+	JMP    l12
+
+l11:
+	VMOVUPS      3488(BX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y3, Y5
+	VFMADD213PS  exp5<>+0(SB), Y3, Y5
+	VFMADD213PS  exp4<>+0(SB), Y3, Y5
+	VFMADD213PS  exp3<>+0(SB), Y3, Y5
+	VFMADD213PS  exp2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y3, Y3, Y5
+	VMOVUPS      Y5, 3488(BX)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $0x20, BX
+
+l12:
+	SUBQ    $0x01, R9
+	JGE     l11
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	LEAQ    -1(R8), BX
+	MOVQ    SI, R9
+	JMP     l14
+
+l13:
+	VADDPS      one<>+0(SB), Y5, Y5
+	VADDPS      3488(R9), Y4, Y4
+	VMOVUPS     3072(SI), Y6
+	VFMADD231PS 3424(SI), Y5, Y6
+	VCMPPS      $0x1d, Y6, Y0, Y6
+	VBLENDVPS   Y6, Y5, Y1, Y1
+	VBLENDVPS   Y6, Y4, Y3, Y3
+	VBLENDVPS   Y6, 3520(R9), Y2, Y2
+	ADDQ        $0x20, R9
+
+l14:
+	SUBQ        $0x01, BX
+	JGE         l13
+	VMOVUPS     Y1, 128(SI)
+	VMOVUPS     Y3, 160(SI)
+	VMOVUPS     Y2, 192(SI)
+	VMOVUPS     3072(SI), Y0
+	VFMADD231PS 3136(SI), Y1, Y0
+	VFMADD231PS 96(SI), Y3, Y0
+	VMOVUPS     3136(SI), Y3
+	VFMADD231PS 96(SI), Y2, Y3
+	VCMPPS      $0x00, 3264(SI), Y1, Y2
+	VMOVUPS     3104(SI), Y4
+	VSUBPS      Y0, Y4, Y4
+	VBLENDVPS   Y2, Y4, Y3, Y3
+	VMOVUPS     Y0, 224(SI)
+	VMOVUPS     Y3, 256(SI)
+	VMULPS      3456(SI), Y3, Y0
+	VMOVUPS     Y0, 288(SI)
+	VMOVUPS     3072(SI), Y0
+	VFMADD231PS 3424(SI), Y1, Y0
+	VMOVUPS     Y0, 320(SI)
+	VMOVUPS     (SI), Y0
+	VMASKMOVPS  (DX), Y0, Y0
+	VDIVPS      288(SI), Y0, Y0
+	VXORPS      signBit<>+0(SB), Y0, Y1
+	VMOVUPS     Y1, 352(SI)
+	VMOVUPS     32(SI), Y1
+	VSUBPS      320(SI), Y1, Y1
+	VMOVUPS     224(SI), Y2
+	VFMADD132PS 288(SI), Y2, Y1
+	VMOVUPS     32(SI), Y2
+	VCMPPS      $0x11, 3072(SI), Y2, Y3
+	VCMPPS      $0x1e, 3104(SI), Y2, Y2
+	VORPS       Y2, Y3, Y3
+	VBLENDVPS   Y3, 32(SI), Y1, Y1
+	VMOVUPS     (SI), Y2
+	VMASKMOVPS  (DX), Y2, Y2
+	VBLENDVPS   Y3, Y2, Y0, Y0
+	VMOVUPS     (SI), Y2
+	VMASKMOVPS  Y1, Y2, (CX)
+	VMOVUPS     (SI), Y1
+	VMASKMOVPS  Y0, Y1, (DX)
+	VMOVUPS     32(SI), Y0
+	VSUBPS      320(SI), Y0, Y0
+	VMOVUPS     224(SI), Y1
+	VFMADD132PS 288(SI), Y1, Y0
+	VSUBPS      224(SI), Y0, Y0
+	VMOVUPS     3392(SI), Y1
+	VXORPS      signBit<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 384(SI)
+	VMOVUPS     384(SI), Y1
+	VFMADD132PS 352(SI), Y1, Y0
+	VDIVPS      256(SI), Y0, Y0
+	VMOVUPS     Y0, 416(SI)
+	VMOVUPS     352(SI), Y0
+	VMULPS      160(SI), Y0, Y0
+	VMOVUPS     416(SI), Y1
+	VFMADD231PS 192(SI), Y1, Y0
+	VMULPS      64(SI), Y0, Y0
+	VMOVUPS     64(SI), Y1
+	VMULPS      3200(SI), Y1, Y1
+	VMOVUPS     32(SI), Y2
+	VCMPPS      $0x11, 3072(SI), Y2, Y3
+	VCMPPS      $0x1e, 3104(SI), Y2, Y2
+	VORPS       Y2, Y3, Y3
+	VMOVUPS     352(SI), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMOVUPS     416(SI), Y4
+	VSUBPS      Y0, Y4, Y4
+	VXORPS      signBit<>+0(SB), Y0, Y0
+	VMULPS      Y1, Y2, Y2
+	VANDNPS     Y2, Y3, Y2
+	VMOVUPS     Y2, 448(SI)
+	VMULPS      Y1, Y4, Y4
+	VANDNPS     Y4, Y3, Y4
+	VMOVUPS     Y4, 480(SI)
+	VMULPS      Y1, Y0, Y0
+	VANDNPS     Y0, Y3, Y0
+	VMOVUPS     Y0, 512(SI)
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     128(SI), Y1
+	MOVQ        SI, CX
+	MOVQ        R8, DX
+	JMP         l16
+
+l15:
+	VCMPPS     $0x00, Y0, Y1, Y2
+	VCMPPS     $0x1e, Y0, Y1, Y3
+	VMOVUPS    512(SI), Y4
+	VBLENDVPS  Y3, 448(SI), Y4, Y4
+	VBLENDVPS  Y2, 480(SI), Y4, Y4
+	VMULPS     3488(CX), Y4, Y4
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS Y4, Y2, (AX)
+	ADDQ       DI, AX
+	VADDPS     one<>+0(SB), Y0, Y0
+	ADDQ       $0x20, CX
+
+l16:
+	SUBQ $0x01, DX
+	JGE  l15
+
+done:
+	VZEROUPPER
+	RET
+
+// func rationalForwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rationalForwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R10
+	VBROADCASTSS (R10), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R10), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R10), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R10), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R10), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R10), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R10), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R10), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R10), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R10), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R10), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R10), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R10), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (SI)
+	MOVQ    AX, R10
+	VMOVUPS minusInf<>+0(SB), Y1
+	MOVQ    SI, R11
+	MOVQ    R8, R12
+	JMP     l2
+
+l1:
+	VMOVUPS (R10), Y2
+	VMULPS  3232(SI), Y2, Y2
+	VMOVUPS Y2, 3488(R11)
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l2:
+	SUBQ    $0x01, R12
+	JGE     l1
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS minusInf<>+0(SB), Y3
+	MOVQ    SI, R11
+	MOVQ    R8, R12
+	JMP     l4
+
+l3:
+	VMOVUPS (R10), Y4
+	VMULPS  3232(SI), Y4, Y4
+	VMOVUPS Y4, 5696(R11)
+	VMAXPS  Y4, Y3, Y3
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l4:
+	SUBQ   $0x01, R12
+	JGE    l3
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, R11
+	MOVQ   R8, R12
+	JMP    l6
+
+l5:
+	VMOVUPS      3488(R11), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      5696(R11), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       log2e<>+0(SB), Y5, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y5, Y5
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VMOVUPS      exp7<>+0(SB), Y9
+	VMOVUPS      exp7<>+0(SB), Y10
+	VFMADD213PS  exp6<>+0(SB), Y5, Y9
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y5, Y9
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y5, Y9
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y5, Y9
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y5, Y9
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VFMADD213PS  Y5, Y11, Y9
+	VFMADD213PS  Y6, Y12, Y10
+	VCVTPS2DQ    Y7, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VFMADD213PS  Y5, Y5, Y9
+	VFMADD213PS  Y6, Y6, Y10
+	VMOVUPS      Y9, 3488(R11)
+	VADDPS       Y9, Y2, Y2
+	VMOVUPS      Y10, 5696(R11)
+	VADDPS       Y10, Y4, Y4
+	ADDQ         $0x20, R11
+
+l6:
+	SUBQ    $0x01, R12
+	JGE     l5
+	MOVQ    SI, R11
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS Y1, 7904(R11)
+	CMPQ    R9, R8
+	JGE     l7
+	ADDQ    $0x20, R11
+
+l7:
+	MOVQ R9, R12
+	JMP  l9
+
+l8:
+	VMOVUPS (R10), Y1
+	VMOVUPS Y1, 7904(R11)
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l9:
+	SUBQ    $0x01, R12
+	JGE     l8
+	CMPQ    R9, R8
+	JG      l10
+	MOVQ    R8, R10
+	SHLQ    $0x05, R10
+	ADDQ    SI, R10
+	VMOVUPS 7904(SI), Y1
+	VMOVUPS Y1, 7904(R10)
+
+l10:
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y4, Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 128(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS 5696(SI), Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS 7904(SI), Y8
+	VMOVUPS 7936(SI), Y9
+	VXORPS  Y10, Y10, Y10
+	LEAQ    -1(R8), R10
+	MOVQ    SI, R11
+	JMP     l12
+
+l11:
+	VADDPS      one<>+0(SB), Y10, Y10
+	VADDPS      3488(R11), Y4, Y4
+	VADDPS      5696(R11), Y7, Y7
+	VMOVUPS     3072(SI), Y11
+	VFMADD231PS 3136(SI), Y10, Y11
+	VFMADD231PS 64(SI), Y4, Y11
+	VCMPPS      $0x1d, Y11, Y0, Y11
+	VBLENDVPS   Y11, Y10, Y1, Y1
+	VBLENDVPS   Y11, Y4, Y3, Y3
+	VBLENDVPS   Y11, 3520(R11), Y2, Y2
+	VBLENDVPS   Y11, Y7, Y6, Y6
+	VBLENDVPS   Y11, 5728(R11), Y5, Y5
+	VBLENDVPS   Y11, 7936(R11), Y8, Y8
+	VBLENDVPS   Y11, 7968(R11), Y9, Y9
+	ADDQ        $0x20, R11
+
+l12:
+	SUBQ         $0x01, R10
+	JGE          l11
+	VMOVUPS      Y1, 160(SI)
+	VMOVUPS      Y8, 192(SI)
+	VMOVUPS      Y9, 224(SI)
+	VMOVUPS      Y3, 256(SI)
+	VMOVUPS      Y2, 288(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  64(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  64(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y6, 320(SI)
+	VMOVUPS      Y5, 352(SI)
+	VMOVUPS      3072(SI), Y2
+	VFMADD231PS  3136(SI), Y1, Y2
+	VFMADD231PS  128(SI), Y6, Y2
+	VMOVUPS      3136(SI), Y4
+	VFMADD231PS  128(SI), Y5, Y4
+	VCMPPS       $0x00, 3264(SI), Y1, Y1
+	VMOVUPS      3104(SI), Y5
+	VSUBPS       Y2, Y5, Y5
+	VBLENDVPS    Y1, Y5, Y4, Y4
+	VMOVUPS      Y0, 384(SI)
+	VMOVUPS      Y2, 416(SI)
+	VMOVUPS      Y3, 448(SI)
+	VMOVUPS      Y4, 480(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 512(SI)
+	VMULPS       Y4, Y0, Y0
+	VMOVUPS      Y0, 544(SI)
+	VMOVUPS      192(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VSUBPS       one<>+0(SB), Y6, Y2
+	VSUBPS       one<>+0(SB), Y7, Y3
+	VMULPS       half<>+0(SB), Y2, Y2
+	VMULPS       half<>+0(SB), Y3, Y3
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y6, Y4
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y7, Y5
+	VBLENDVPS    Y4, Y2, Y6, Y2
+	VBLENDVPS    Y5, Y3, Y7, Y3
+	VMOVUPS      log11<>+0(SB), Y6
+	VMOVUPS      log11<>+0(SB), Y7
+	VFMADD213PS  log10<>+0(SB), Y2, Y6
+	VFMADD213PS  log10<>+0(SB), Y3, Y7
+	VFMADD213PS  log9<>+0(SB), Y2, Y6
+	VFMADD213PS  log9<>+0(SB), Y3, Y7
+	VFMADD213PS  log8<>+0(SB), Y2, Y6
+	VFMADD213PS  log8<>+0(SB), Y3, Y7
+	VFMADD213PS  log7<>+0(SB), Y2, Y6
+	VFMADD213PS  log7<>+0(SB), Y3, Y7
+	VFMADD213PS  log6<>+0(SB), Y2, Y6
+	VFMADD213PS  log6<>+0(SB), Y3, Y7
+	VFMADD213PS  log5<>+0(SB), Y2, Y6
+	VFMADD213PS  log5<>+0(SB), Y3, Y7
+	VFMADD213PS  log4<>+0(SB), Y2, Y6
+	VFMADD213PS  log4<>+0(SB), Y3, Y7
+	VFMADD213PS  log3<>+0(SB), Y2, Y6
+	VFMADD213PS  log3<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y2, Y8, Y10
+	VMULPS       Y3, Y9, Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VFNMADD231PS half<>+0(SB), Y8, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y7
+	VANDPS       ln2Low<>+0(SB), Y4, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       ln2Low<>+0(SB), Y5, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y2, Y6, Y6
+	VADDPS       Y3, Y7, Y7
+	VANDPS       ln2High<>+0(SB), Y4, Y2
+	VADDPS       Y2, Y6, Y6
+	VANDPS       ln2High<>+0(SB), Y5, Y2
+	VADDPS       Y2, Y7, Y7
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y3, Y1
+	VADDPS       Y0, Y6, Y6
+	VADDPS       Y1, Y7, Y7
+	VADDPS       minSlope<>+0(SB), Y6, Y6
+	VADDPS       minSlope<>+0(SB), Y7, Y7
+	VMOVUPS      160(SI), Y0
+	VCMPPS       $0x00, 3296(SI), Y0, Y1
+	VBLENDVPS    Y1, one<>+0(SB), Y6, Y6
+	VCMPPS       $0x00, 3328(SI), Y0, Y0
+	VBLENDVPS    Y0, one<>+0(SB), Y7, Y7
+	VMOVUPS      Y6, 576(SI)
+	VMOVUPS      Y7, 608(SI)
+	VMOVUPS      (SI), Y0
+	VSUBPS       384(SI), Y0, Y0
+	VMULPS       512(SI), Y0, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMULPS       Y1, Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      Y0, 640(SI)
+	VMOVUPS      Y2, 672(SI)
+	VMOVUPS      Y3, 704(SI)
+	VMOVUPS      Y1, 736(SI)
+	VMULPS       544(SI), Y3, Y0
+	VFMADD231PS  576(SI), Y2, Y0
+	VMOVUPS      Y0, 768(SI)
+	VMOVUPS      576(SI), Y0
+	VSUBPS       544(SI), Y0, Y0
+	VSUBPS       544(SI), Y0, Y0
+	VADDPS       608(SI), Y0, Y0
+	VFMADD213PS  544(SI), Y2, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y0, Y4, Y0
+	VMOVUPS      Y0, 832(SI)
+	VADDPS       Y2, Y2, Y0
+	VMULPS       544(SI), Y0, Y0
+	VFMADD231PS  608(SI), Y3, Y0
+	VFMADD231PS  576(SI), Y1, Y0
+	VMOVUPS      Y0, 864(SI)
+	VMOVUPS      416(SI), Y0
+	VMOVUPS      768(SI), Y1
+	VMULPS       832(SI), Y1, Y1
+	VFMADD231PS  480(SI), Y1, Y0
+	VMOVUPS      832(SI), Y1
+	VMULPS       544(SI), Y1, Y1
+	VMULPS       Y1, Y1, Y1
+	VMULPS       864(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y3
+	VPADDD       sqrtHalf<>+0(SB), Y3, Y3
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y3, Y3
+	VMOVUPS      log11<>+0(SB), Y4
+	VFMADD213PS  log10<>+0(SB), Y3, Y4
+	VFMADD213PS  log9<>+0(SB), Y3, Y4
+	VFMADD213PS  log8<>+0(SB), Y3, Y4
+	VFMADD213PS  log7<>+0(SB), Y3, Y4
+	VFMADD213PS  log6<>+0(SB), Y3, Y4
+	VFMADD213PS  log5<>+0(SB), Y3, Y4
+	VFMADD213PS  log4<>+0(SB), Y3, Y4
+	VFMADD213PS  log3<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VMULPS       Y3, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS half<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y4
+	VADDPS       Y3, Y4, Y4
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y4
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      (SI), Y1
+	VCMPPS       $0x11, 3072(SI), Y1, Y3
+	VCMPPS       $0x1e, 3104(SI), Y1, Y1
+	VORPS        Y1, Y3, Y3
+	VBLENDVPS    Y3, (SI), Y0, Y0
+	VMOVUPS      Y0, (CX)
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, BX
+
+test:
+	CMPQ       BX, $0x08
+	JGE        round
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       edge<>+0(SB), R10
+	NEGQ       BX
+	VMOVDQU    32(R10)(BX*4), Y0
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    (SI), Y0
+	VMASKMOVPS (CX), Y0, Y0
+	VMOVUPS    Y0, 32(SI)
+	VMOVUPS    minusInf<>+0(SB), Y1
+	MOVQ       SI, BX
+	MOVQ       R8, R10
+	JMP        l14
+
+l13:
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS (AX), Y2, Y2
+	VMULPS     3232(SI), Y2, Y2
+	VMOVUPS    Y2, 3488(BX)
+	VMAXPS     Y2, Y1, Y1
+	ADDQ       DI, AX
+	ADDQ       $0x20, BX
+
+l14:
+	SUBQ    $0x01, R10
+	JGE     l13
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS minusInf<>+0(SB), Y3
+	MOVQ    SI, BX
+	MOVQ    R8, R10
+	JMP     l16
+
+l15:
+	VMOVUPS    (SI), Y4
+	VMASKMOVPS (AX), Y4, Y4
+	VMULPS     3232(SI), Y4, Y4
+	VMOVUPS    Y4, 5696(BX)
+	VMAXPS     Y4, Y3, Y3
+	ADDQ       DI, AX
+	ADDQ       $0x20, BX
+
+l16:
+	SUBQ   $0x01, R10
+	JGE    l15
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, BX
+	MOVQ   R8, R10
+	JMP    l18
+
+l17:
+	VMOVUPS      3488(BX), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      5696(BX), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       log2e<>+0(SB), Y5, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y5, Y5
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VMOVUPS      exp7<>+0(SB), Y9
+	VMOVUPS      exp7<>+0(SB), Y10
+	VFMADD213PS  exp6<>+0(SB), Y5, Y9
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y5, Y9
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y5, Y9
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y5, Y9
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y5, Y9
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VFMADD213PS  Y5, Y11, Y9
+	VFMADD213PS  Y6, Y12, Y10
+	VCVTPS2DQ    Y7, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VFMADD213PS  Y5, Y5, Y9
+	VFMADD213PS  Y6, Y6, Y10
+	VMOVUPS      Y9, 3488(BX)
+	VADDPS       Y9, Y2, Y2
+	VMOVUPS      Y10, 5696(BX)
+	VADDPS       Y10, Y4, Y4
+	ADDQ         $0x20, BX
+
+l18:
+	SUBQ    $0x01, R10
+	JGE     l17
+	MOVQ    SI, BX
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS Y1, 7904(BX)
+	CMPQ    R9, R8
+	JGE     l19
+	ADDQ    $0x20, BX
+
+l19:
+	MOVQ R9, R10
+	JMP  l21
+
+l20:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (AX), Y1, Y1
+	VMOVUPS    Y1, 7904(BX)
+	ADDQ       DI, AX
+	ADDQ       $0x20, BX
+
+l21:
+	SUBQ    $0x01, R10
+	JGE     l20
+	CMPQ    R9, R8
+	JG      l22
+	MOVQ    R8, AX
+	SHLQ    $0x05, AX
+	ADDQ    SI, AX
+	VMOVUPS 7904(SI), Y1
+	VMOVUPS Y1, 7904(AX)
+
+l22:
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y4, Y1, Y1
+	VMOVUPS Y1, 128(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 160(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS 5696(SI), Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS 7904(SI), Y8
+	VMOVUPS 7936(SI), Y9
+	VXORPS  Y10, Y10, Y10
+	LEAQ    -1(R8), AX
+	MOVQ    SI, BX
+	JMP     l24
+
+l23:
+	VADDPS      one<>+0(SB), Y10, Y10
+	VADDPS      3488(BX), Y4, Y4
+	VADDPS      5696(BX), Y7, Y7
+	VMOVUPS     3072(SI), Y11
+	VFMADD231PS 3136(SI), Y10, Y11
+	VFMADD231PS 96(SI), Y4, Y11
+	VCMPPS      $0x1d, Y11, Y0, Y11
+	VBLENDVPS   Y11, Y10, Y1, Y1
+	VBLENDVPS   Y11, Y4, Y3, Y3
+	VBLENDVPS   Y11, 3520(BX), Y2, Y2
+	VBLENDVPS   Y11, Y7, Y6, Y6
+	VBLENDVPS   Y11, 5728(BX), Y5, Y5
+	VBLENDVPS   Y11, 7936(BX), Y8, Y8
+	VBLENDVPS   Y11, 7968(BX), Y9, Y9
+	ADDQ        $0x20, BX
+
+l24:
+	SUBQ         $0x01, AX
+	JGE          l23
+	VMOVUPS      Y1, 192(SI)
+	VMOVUPS      Y8, 224(SI)
+	VMOVUPS      Y9, 256(SI)
+	VMOVUPS      Y3, 288(SI)
+	VMOVUPS      Y2, 320(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  96(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  96(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y6, 352(SI)
+	VMOVUPS      Y5, 384(SI)
+	VMOVUPS      3072(SI), Y2
+	VFMADD231PS  3136(SI), Y1, Y2
+	VFMADD231PS  160(SI), Y6, Y2
+	VMOVUPS      3136(SI), Y4
+	VFMADD231PS  160(SI), Y5, Y4
+	VCMPPS       $0x00, 3264(SI), Y1, Y1
+	VMOVUPS      3104(SI), Y5
+	VSUBPS       Y2, Y5, Y5
+	VBLENDVPS    Y1, Y5, Y4, Y4
+	VMOVUPS      Y0, 416(SI)
+	VMOVUPS      Y2, 448(SI)
+	VMOVUPS      Y3, 480(SI)
+	VMOVUPS      Y4, 512(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 544(SI)
+	VMULPS       Y4, Y0, Y0
+	VMOVUPS      Y0, 576(SI)
+	VMOVUPS      224(SI), Y0
+	VMOVUPS      256(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VSUBPS       one<>+0(SB), Y6, Y2
+	VSUBPS       one<>+0(SB), Y7, Y3
+	VMULPS       half<>+0(SB), Y2, Y2
+	VMULPS       half<>+0(SB), Y3, Y3
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y6, Y4
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y7, Y5
+	VBLENDVPS    Y4, Y2, Y6, Y2
+	VBLENDVPS    Y5, Y3, Y7, Y3
+	VMOVUPS      log11<>+0(SB), Y6
+	VMOVUPS      log11<>+0(SB), Y7
+	VFMADD213PS  log10<>+0(SB), Y2, Y6
+	VFMADD213PS  log10<>+0(SB), Y3, Y7
+	VFMADD213PS  log9<>+0(SB), Y2, Y6
+	VFMADD213PS  log9<>+0(SB), Y3, Y7
+	VFMADD213PS  log8<>+0(SB), Y2, Y6
+	VFMADD213PS  log8<>+0(SB), Y3, Y7
+	VFMADD213PS  log7<>+0(SB), Y2, Y6
+	VFMADD213PS  log7<>+0(SB), Y3, Y7
+	VFMADD213PS  log6<>+0(SB), Y2, Y6
+	VFMADD213PS  log6<>+0(SB), Y3, Y7
+	VFMADD213PS  log5<>+0(SB), Y2, Y6
+	VFMADD213PS  log5<>+0(SB), Y3, Y7
+	VFMADD213PS  log4<>+0(SB), Y2, Y6
+	VFMADD213PS  log4<>+0(SB), Y3, Y7
+	VFMADD213PS  log3<>+0(SB), Y2, Y6
+	VFMADD213PS  log3<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y2, Y8, Y10
+	VMULPS       Y3, Y9, Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VFNMADD231PS half<>+0(SB), Y8, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y7
+	VANDPS       ln2Low<>+0(SB), Y4, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       ln2Low<>+0(SB), Y5, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y2, Y6, Y6
+	VADDPS       Y3, Y7, Y7
+	VANDPS       ln2High<>+0(SB), Y4, Y2
+	VADDPS       Y2, Y6, Y6
+	VANDPS       ln2High<>+0(SB), Y5, Y2
+	VADDPS       Y2, Y7, Y7
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y3, Y1
+	VADDPS       Y0, Y6, Y6
+	VADDPS       Y1, Y7, Y7
+	VADDPS       minSlope<>+0(SB), Y6, Y6
+	VADDPS       minSlope<>+0(SB), Y7, Y7
+	VMOVUPS      192(SI), Y0
+	VCMPPS       $0x00, 3296(SI), Y0, Y1
+	VBLENDVPS    Y1, one<>+0(SB), Y6, Y6
+	VCMPPS       $0x00, 3328(SI), Y0, Y0
+	VBLENDVPS    Y0, one<>+0(SB), Y7, Y7
+	VMOVUPS      Y6, 608(SI)
+	VMOVUPS      Y7, 640(SI)
+	VMOVUPS      32(SI), Y0
+	VSUBPS       416(SI), Y0, Y0
+	VMULPS       544(SI), Y0, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMULPS       Y1, Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      Y0, 672(SI)
+	VMOVUPS      Y2, 704(SI)
+	VMOVUPS      Y3, 736(SI)
+	VMOVUPS      Y1, 768(SI)
+	VMULPS       576(SI), Y3, Y0
+	VFMADD231PS  608(SI), Y2, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      608(SI), Y0
+	VSUBPS       576(SI), Y0, Y0
+	VSUBPS       576(SI), Y0, Y0
+	VADDPS       640(SI), Y0, Y0
+	VFMADD213PS  576(SI), Y2, Y0
+	VMOVUPS      Y0, 832(SI)
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y0, Y4, Y0
+	VMOVUPS      Y0, 864(SI)
+	VADDPS       Y2, Y2, Y0
+	VMULPS       576(SI), Y0, Y0
+	VFMADD231PS  640(SI), Y3, Y0
+	VFMADD231PS  608(SI), Y1, Y0
+	VMOVUPS      Y0, 896(SI)
+	VMOVUPS      448(SI), Y0
+	VMOVUPS      800(SI), Y1
+	VMULPS       864(SI), Y1, Y1
+	VFMADD231PS  512(SI), Y1, Y0
+	VMOVUPS      864(SI), Y1
+	VMULPS       576(SI), Y1, Y1
+	VMULPS       Y1, Y1, Y1
+	VMULPS       896(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y3
+	VPADDD       sqrtHalf<>+0(SB), Y3, Y3
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y3, Y3
+	VMOVUPS      log11<>+0(SB), Y4
+	VFMADD213PS  log10<>+0(SB), Y3, Y4
+	VFMADD213PS  log9<>+0(SB), Y3, Y4
+	VFMADD213PS  log8<>+0(SB), Y3, Y4
+	VFMADD213PS  log7<>+0(SB), Y3, Y4
+	VFMADD213PS  log6<>+0(SB), Y3, Y4
+	VFMADD213PS  log5<>+0(SB), Y3, Y4
+	VFMADD213PS  log4<>+0(SB), Y3, Y4
+	VFMADD213PS  log3<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VMULPS       Y3, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS half<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y4
+	VADDPS       Y3, Y4, Y4
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y4
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      32(SI), Y1
+	VCMPPS       $0x11, 3072(SI), Y1, Y3
+	VCMPPS       $0x1e, 3104(SI), Y1, Y1
+	VORPS        Y1, Y3, Y3
+	VBLENDVPS    Y3, 32(SI), Y0, Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (CX)
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   Y2, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA minSlope<>+0(SB)/4, $0x3a83126f
+DATA minSlope<>+4(SB)/4, $0x3a83126f
+DATA minSlope<>+8(SB)/4, $0x3a83126f
+DATA minSlope<>+12(SB)/4, $0x3a83126f
+DATA minSlope<>+16(SB)/4, $0x3a83126f
+DATA minSlope<>+20(SB)/4, $0x3a83126f
+DATA minSlope<>+24(SB)/4, $0x3a83126f
+DATA minSlope<>+28(SB)/4, $0x3a83126f
+GLOBL minSlope<>(SB), RODATA|NOPTR, $32
+
+// func rationalInverseAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rationalInverseAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R10
+	VBROADCASTSS (R10), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R10), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R10), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R10), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R10), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R10), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R10), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R10), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R10), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R10), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R10), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R10), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R10), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (SI)
+	MOVQ    AX, R10
+	VMOVUPS minusInf<>+0(SB), Y1
+	MOVQ    SI, R11
+	MOVQ    R8, R12
+	JMP     l2
+
+l1:
+	VMOVUPS (R10), Y2
+	VMULPS  3232(SI), Y2, Y2
+	VMOVUPS Y2, 3488(R11)
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l2:
+	SUBQ    $0x01, R12
+	JGE     l1
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS minusInf<>+0(SB), Y3
+	MOVQ    SI, R11
+	MOVQ    R8, R12
+	JMP     l4
+
+l3:
+	VMOVUPS (R10), Y4
+	VMULPS  3232(SI), Y4, Y4
+	VMOVUPS Y4, 5696(R11)
+	VMAXPS  Y4, Y3, Y3
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l4:
+	SUBQ   $0x01, R12
+	JGE    l3
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, R11
+	MOVQ   R8, R12
+	JMP    l6
+
+l5:
+	VMOVUPS      3488(R11), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      5696(R11), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       log2e<>+0(SB), Y5, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y5, Y5
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VMOVUPS      exp7<>+0(SB), Y9
+	VMOVUPS      exp7<>+0(SB), Y10
+	VFMADD213PS  exp6<>+0(SB), Y5, Y9
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y5, Y9
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y5, Y9
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y5, Y9
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y5, Y9
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VFMADD213PS  Y5, Y11, Y9
+	VFMADD213PS  Y6, Y12, Y10
+	VCVTPS2DQ    Y7, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VFMADD213PS  Y5, Y5, Y9
+	VFMADD213PS  Y6, Y6, Y10
+	VMOVUPS      Y9, 3488(R11)
+	VADDPS       Y9, Y2, Y2
+	VMOVUPS      Y10, 5696(R11)
+	VADDPS       Y10, Y4, Y4
+	ADDQ         $0x20, R11
+
+l6:
+	SUBQ    $0x01, R12
+	JGE     l5
+	MOVQ    SI, R11
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS Y1, 7904(R11)
+	CMPQ    R9, R8
+	JGE     l7
+	ADDQ    $0x20, R11
+
+l7:
+	MOVQ R9, R12
+	JMP  l9
+
+l8:
+	VMOVUPS (R10), Y1
+	VMOVUPS Y1, 7904(R11)
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l9:
+	SUBQ    $0x01, R12
+	JGE     l8
+	CMPQ    R9, R8
+	JG      l10
+	MOVQ    R8, R10
+	SHLQ    $0x05, R10
+	ADDQ    SI, R10
+	VMOVUPS 7904(SI), Y1
+	VMOVUPS Y1, 7904(R10)
+
+l10:
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y4, Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 128(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS 5696(SI), Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS 7904(SI), Y8
+	VMOVUPS 7936(SI), Y9
+	VXORPS  Y10, Y10, Y10
+	LEAQ    -1(R8), R10
+	MOVQ    SI, R11
+	JMP     l12
+
+l11:
+	VADDPS      one<>+0(SB), Y10, Y10
+	VADDPS      3488(R11), Y4, Y4
+	VADDPS      5696(R11), Y7, Y7
+	VMOVUPS     3072(SI), Y11
+	VFMADD231PS 3136(SI), Y10, Y11
+	VFMADD231PS 128(SI), Y7, Y11
+	VCMPPS      $0x1d, Y11, Y0, Y11
+	VBLENDVPS   Y11, Y10, Y1, Y1
+	VBLENDVPS   Y11, Y4, Y3, Y3
+	VBLENDVPS   Y11, 3520(R11), Y2, Y2
+	VBLENDVPS   Y11, Y7, Y6, Y6
+	VBLENDVPS   Y11, 5728(R11), Y5, Y5
+	VBLENDVPS   Y11, 7936(R11), Y8, Y8
+	VBLENDVPS   Y11, 7968(R11), Y9, Y9
+	ADDQ        $0x20, R11
+
+l12:
+	SUBQ         $0x01, R10
+	JGE          l11
+	VMOVUPS      Y1, 160(SI)
+	VMOVUPS      Y8, 192(SI)
+	VMOVUPS      Y9, 224(SI)
+	VMOVUPS      Y3, 256(SI)
+	VMOVUPS      Y2, 288(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  64(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  64(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y6, 320(SI)
+	VMOVUPS      Y5, 352(SI)
+	VMOVUPS      3072(SI), Y2
+	VFMADD231PS  3136(SI), Y1, Y2
+	VFMADD231PS  128(SI), Y6, Y2
+	VMOVUPS      3136(SI), Y4
+	VFMADD231PS  128(SI), Y5, Y4
+	VCMPPS       $0x00, 3264(SI), Y1, Y1
+	VMOVUPS      3104(SI), Y5
+	VSUBPS       Y2, Y5, Y5
+	VBLENDVPS    Y1, Y5, Y4, Y4
+	VMOVUPS      Y0, 384(SI)
+	VMOVUPS      Y2, 416(SI)
+	VMOVUPS      Y3, 448(SI)
+	VMOVUPS      Y4, 480(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 512(SI)
+	VMULPS       Y4, Y0, Y0
+	VMOVUPS      Y0, 544(SI)
+	VMOVUPS      192(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VSUBPS       one<>+0(SB), Y6, Y2
+	VSUBPS       one<>+0(SB), Y7, Y3
+	VMULPS       half<>+0(SB), Y2, Y2
+	VMULPS       half<>+0(SB), Y3, Y3
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y6, Y4
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y7, Y5
+	VBLENDVPS    Y4, Y2, Y6, Y2
+	VBLENDVPS    Y5, Y3, Y7, Y3
+	VMOVUPS      log11<>+0(SB), Y6
+	VMOVUPS      log11<>+0(SB), Y7
+	VFMADD213PS  log10<>+0(SB), Y2, Y6
+	VFMADD213PS  log10<>+0(SB), Y3, Y7
+	VFMADD213PS  log9<>+0(SB), Y2, Y6
+	VFMADD213PS  log9<>+0(SB), Y3, Y7
+	VFMADD213PS  log8<>+0(SB), Y2, Y6
+	VFMADD213PS  log8<>+0(SB), Y3, Y7
+	VFMADD213PS  log7<>+0(SB), Y2, Y6
+	VFMADD213PS  log7<>+0(SB), Y3, Y7
+	VFMADD213PS  log6<>+0(SB), Y2, Y6
+	VFMADD213PS  log6<>+0(SB), Y3, Y7
+	VFMADD213PS  log5<>+0(SB), Y2, Y6
+	VFMADD213PS  log5<>+0(SB), Y3, Y7
+	VFMADD213PS  log4<>+0(SB), Y2, Y6
+	VFMADD213PS  log4<>+0(SB), Y3, Y7
+	VFMADD213PS  log3<>+0(SB), Y2, Y6
+	VFMADD213PS  log3<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y2, Y8, Y10
+	VMULPS       Y3, Y9, Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VFNMADD231PS half<>+0(SB), Y8, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y7
+	VANDPS       ln2Low<>+0(SB), Y4, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       ln2Low<>+0(SB), Y5, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y2, Y6, Y6
+	VADDPS       Y3, Y7, Y7
+	VANDPS       ln2High<>+0(SB), Y4, Y2
+	VADDPS       Y2, Y6, Y6
+	VANDPS       ln2High<>+0(SB), Y5, Y2
+	VADDPS       Y2, Y7, Y7
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y3, Y1
+	VADDPS       Y0, Y6, Y6
+	VADDPS       Y1, Y7, Y7
+	VADDPS       minSlope<>+0(SB), Y6, Y6
+	VADDPS       minSlope<>+0(SB), Y7, Y7
+	VMOVUPS      160(SI), Y0
+	VCMPPS       $0x00, 3296(SI), Y0, Y1
+	VBLENDVPS    Y1, one<>+0(SB), Y6, Y6
+	VCMPPS       $0x00, 3328(SI), Y0, Y0
+	VBLENDVPS    Y0, one<>+0(SB), Y7, Y7
+	VMOVUPS      Y6, 576(SI)
+	VMOVUPS      Y7, 608(SI)
+	VMOVUPS      (SI), Y0
+	VSUBPS       416(SI), Y0, Y0
+	VMOVUPS      576(SI), Y1
+	VSUBPS       544(SI), Y1, Y1
+	VSUBPS       544(SI), Y1, Y1
+	VADDPS       608(SI), Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      544(SI), Y2
+	VSUBPS       576(SI), Y2, Y2
+	VFMADD132PS  480(SI), Y1, Y2
+	VMOVUPS      576(SI), Y3
+	VFMSUB132PS  480(SI), Y1, Y3
+	VMULPS       544(SI), Y0, Y0
+	VMULPS       Y0, Y2, Y1
+	VMULPS       four<>+0(SB), Y1, Y1
+	VFMADD231PS  Y3, Y3, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y1, Y2, Y1
+	VSQRTPS      Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y0, Y0, Y0
+	VDIVPS       Y1, Y0, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMULPS       Y1, Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      Y0, 640(SI)
+	VMOVUPS      Y2, 672(SI)
+	VMOVUPS      Y3, 704(SI)
+	VMOVUPS      Y1, 736(SI)
+	VMULPS       544(SI), Y3, Y0
+	VFMADD231PS  576(SI), Y2, Y0
+	VMOVUPS      Y0, 768(SI)
+	VMOVUPS      576(SI), Y0
+	VSUBPS       544(SI), Y0, Y0
+	VSUBPS       544(SI), Y0, Y0
+	VADDPS       608(SI), Y0, Y0
+	VFMADD213PS  544(SI), Y2, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y0, Y4, Y0
+	VMOVUPS      Y0, 832(SI)
+	VADDPS       Y2, Y2, Y0
+	VMULPS       544(SI), Y0, Y0
+	VFMADD231PS  608(SI), Y3, Y0
+	VFMADD231PS  576(SI), Y1, Y0
+	VMOVUPS      Y0, 864(SI)
+	VMOVUPS      384(SI), Y0
+	VMOVUPS      640(SI), Y1
+	VFMADD231PS  448(SI), Y1, Y0
+	VMOVUPS      832(SI), Y1
+	VMULPS       544(SI), Y1, Y1
+	VMULPS       Y1, Y1, Y1
+	VMULPS       864(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y3
+	VPADDD       sqrtHalf<>+0(SB), Y3, Y3
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y3, Y3
+	VMOVUPS      log11<>+0(SB), Y4
+	VFMADD213PS  log10<>+0(SB), Y3, Y4
+	VFMADD213PS  log9<>+0(SB), Y3, Y4
+	VFMADD213PS  log8<>+0(SB), Y3, Y4
+	VFMADD213PS  log7<>+0(SB), Y3, Y4
+	VFMADD213PS  log6<>+0(SB), Y3, Y4
+	VFMADD213PS  log5<>+0(SB), Y3, Y4
+	VFMADD213PS  log4<>+0(SB), Y3, Y4
+	VFMADD213PS  log3<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VMULPS       Y3, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS half<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y4
+	VADDPS       Y3, Y4, Y4
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y4
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      (SI), Y1
+	VCMPPS       $0x11, 3072(SI), Y1, Y3
+	VCMPPS       $0x1e, 3104(SI), Y1, Y1
+	VORPS        Y1, Y3, Y3
+	VBLENDVPS    Y3, (SI), Y0, Y0
+	VMOVUPS      Y0, (CX)
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, BX
+
+test:
+	CMPQ       BX, $0x08
+	JGE        round
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       edge<>+0(SB), R10
+	NEGQ       BX
+	VMOVDQU    32(R10)(BX*4), Y0
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    (SI), Y0
+	VMASKMOVPS (CX), Y0, Y0
+	VMOVUPS    Y0, 32(SI)
+	VMOVUPS    minusInf<>+0(SB), Y1
+	MOVQ       SI, BX
+	MOVQ       R8, R10
+	JMP        l14
+
+l13:
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS (AX), Y2, Y2
+	VMULPS     3232(SI), Y2, Y2
+	VMOVUPS    Y2, 3488(BX)
+	VMAXPS     Y2, Y1, Y1
+	ADDQ       DI, AX
+	ADDQ       $0x20, BX
+
+l14:
+	SUBQ    $0x01, R10
+	JGE     l13
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS minusInf<>+0(SB), Y3
+	MOVQ    SI, BX
+	MOVQ    R8, R10
+	JMP     l16
+
+l15:
+	VMOVUPS    (SI), Y4
+	VMASKMOVPS (AX), Y4, Y4
+	VMULPS     3232(SI), Y4, Y4
+	VMOVUPS    Y4, 5696(BX)
+	VMAXPS     Y4, Y3, Y3
+	ADDQ       DI, AX
+	ADDQ       $0x20, BX
+
+l16:
+	SUBQ   $0x01, R10
+	JGE    l15
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, BX
+	MOVQ   R8, R10
+	JMP    l18
+
+l17:
+	VMOVUPS      3488(BX), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      5696(BX), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       log2e<>+0(SB), Y5, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y5, Y5
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VMOVUPS      exp7<>+0(SB), Y9
+	VMOVUPS      exp7<>+0(SB), Y10
+	VFMADD213PS  exp6<>+0(SB), Y5, Y9
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y5, Y9
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y5, Y9
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y5, Y9
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y5, Y9
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VFMADD213PS  Y5, Y11, Y9
+	VFMADD213PS  Y6, Y12, Y10
+	VCVTPS2DQ    Y7, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VFMADD213PS  Y5, Y5, Y9
+	VFMADD213PS  Y6, Y6, Y10
+	VMOVUPS      Y9, 3488(BX)
+	VADDPS       Y9, Y2, Y2
+	VMOVUPS      Y10, 5696(BX)
+	VADDPS       Y10, Y4, Y4
+	ADDQ         $0x20, BX
+
+l18:
+	SUBQ    $0x01, R10
+	JGE     l17
+	MOVQ    SI, BX
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS Y1, 7904(BX)
+	CMPQ    R9, R8
+	JGE     l19
+	ADDQ    $0x20, BX
+
+l19:
+	MOVQ R9, R10
+	JMP  l21
+
+l20:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (AX), Y1, Y1
+	VMOVUPS    Y1, 7904(BX)
+	ADDQ       DI, AX
+	ADDQ       $0x20, BX
+
+l21:
+	SUBQ    $0x01, R10
+	JGE     l20
+	CMPQ    R9, R8
+	JG      l22
+	MOVQ    R8, AX
+	SHLQ    $0x05, AX
+	ADDQ    SI, AX
+	VMOVUPS 7904(SI), Y1
+	VMOVUPS Y1, 7904(AX)
+
+l22:
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y4, Y1, Y1
+	VMOVUPS Y1, 128(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 160(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS 5696(SI), Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS 7904(SI), Y8
+	VMOVUPS 7936(SI), Y9
+	VXORPS  Y10, Y10, Y10
+	LEAQ    -1(R8), AX
+	MOVQ    SI, BX
+	JMP     l24
+
+l23:
+	VADDPS      one<>+0(SB), Y10, Y10
+	VADDPS      3488(BX), Y4, Y4
+	VADDPS      5696(BX), Y7, Y7
+	VMOVUPS     3072(SI), Y11
+	VFMADD231PS 3136(SI), Y10, Y11
+	VFMADD231PS 160(SI), Y7, Y11
+	VCMPPS      $0x1d, Y11, Y0, Y11
+	VBLENDVPS   Y11, Y10, Y1, Y1
+	VBLENDVPS   Y11, Y4, Y3, Y3
+	VBLENDVPS   Y11, 3520(BX), Y2, Y2
+	VBLENDVPS   Y11, Y7, Y6, Y6
+	VBLENDVPS   Y11, 5728(BX), Y5, Y5
+	VBLENDVPS   Y11, 7936(BX), Y8, Y8
+	VBLENDVPS   Y11, 7968(BX), Y9, Y9
+	ADDQ        $0x20, BX
+
+l24:
+	SUBQ         $0x01, AX
+	JGE          l23
+	VMOVUPS      Y1, 192(SI)
+	VMOVUPS      Y8, 224(SI)
+	VMOVUPS      Y9, 256(SI)
+	VMOVUPS      Y3, 288(SI)
+	VMOVUPS      Y2, 320(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  96(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  96(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y6, 352(SI)
+	VMOVUPS      Y5, 384(SI)
+	VMOVUPS      3072(SI), Y2
+	VFMADD231PS  3136(SI), Y1, Y2
+	VFMADD231PS  160(SI), Y6, Y2
+	VMOVUPS      3136(SI), Y4
+	VFMADD231PS  160(SI), Y5, Y4
+	VCMPPS       $0x00, 3264(SI), Y1, Y1
+	VMOVUPS      3104(SI), Y5
+	VSUBPS       Y2, Y5, Y5
+	VBLENDVPS    Y1, Y5, Y4, Y4
+	VMOVUPS      Y0, 416(SI)
+	VMOVUPS      Y2, 448(SI)
+	VMOVUPS      Y3, 480(SI)
+	VMOVUPS      Y4, 512(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 544(SI)
+	VMULPS       Y4, Y0, Y0
+	VMOVUPS      Y0, 576(SI)
+	VMOVUPS      224(SI), Y0
+	VMOVUPS      256(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VSUBPS       one<>+0(SB), Y6, Y2
+	VSUBPS       one<>+0(SB), Y7, Y3
+	VMULPS       half<>+0(SB), Y2, Y2
+	VMULPS       half<>+0(SB), Y3, Y3
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y6, Y4
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y7, Y5
+	VBLENDVPS    Y4, Y2, Y6, Y2
+	VBLENDVPS    Y5, Y3, Y7, Y3
+	VMOVUPS      log11<>+0(SB), Y6
+	VMOVUPS      log11<>+0(SB), Y7
+	VFMADD213PS  log10<>+0(SB), Y2, Y6
+	VFMADD213PS  log10<>+0(SB), Y3, Y7
+	VFMADD213PS  log9<>+0(SB), Y2, Y6
+	VFMADD213PS  log9<>+0(SB), Y3, Y7
+	VFMADD213PS  log8<>+0(SB), Y2, Y6
+	VFMADD213PS  log8<>+0(SB), Y3, Y7
+	VFMADD213PS  log7<>+0(SB), Y2, Y6
+	VFMADD213PS  log7<>+0(SB), Y3, Y7
+	VFMADD213PS  log6<>+0(SB), Y2, Y6
+	VFMADD213PS  log6<>+0(SB), Y3, Y7
+	VFMADD213PS  log5<>+0(SB), Y2, Y6
+	VFMADD213PS  log5<>+0(SB), Y3, Y7
+	VFMADD213PS  log4<>+0(SB), Y2, Y6
+	VFMADD213PS  log4<>+0(SB), Y3, Y7
+	VFMADD213PS  log3<>+0(SB), Y2, Y6
+	VFMADD213PS  log3<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y2, Y8, Y10
+	VMULPS       Y3, Y9, Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VFNMADD231PS half<>+0(SB), Y8, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y7
+	VANDPS       ln2Low<>+0(SB), Y4, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       ln2Low<>+0(SB), Y5, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y2, Y6, Y6
+	VADDPS       Y3, Y7, Y7
+	VANDPS       ln2High<>+0(SB), Y4, Y2
+	VADDPS       Y2, Y6, Y6
+	VANDPS       ln2High<>+0(SB), Y5, Y2
+	VADDPS       Y2, Y7, Y7
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y3, Y1
+	VADDPS       Y0, Y6, Y6
+	VADDPS       Y1, Y7, Y7
+	VADDPS       minSlope<>+0(SB), Y6, Y6
+	VADDPS       minSlope<>+0(SB), Y7, Y7
+	VMOVUPS      192(SI), Y0
+	VCMPPS       $0x00, 3296(SI), Y0, Y1
+	VBLENDVPS    Y1, one<>+0(SB), Y6, Y6
+	VCMPPS       $0x00, 3328(SI), Y0, Y0
+	VBLENDVPS    Y0, one<>+0(SB), Y7, Y7
+	VMOVUPS      Y6, 608(SI)
+	VMOVUPS      Y7, 640(SI)
+	VMOVUPS      32(SI), Y0
+	VSUBPS       448(SI), Y0, Y0
+	VMOVUPS      608(SI), Y1
+	VSUBPS       576(SI), Y1, Y1
+	VSUBPS       576(SI), Y1, Y1
+	VADDPS       640(SI), Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      576(SI), Y2
+	VSUBPS       608(SI), Y2, Y2
+	VFMADD132PS  512(SI), Y1, Y2
+	VMOVUPS      608(SI), Y3
+	VFMSUB132PS  512(SI), Y1, Y3
+	VMULPS       576(SI), Y0, Y0
+	VMULPS       Y0, Y2, Y1
+	VMULPS       four<>+0(SB), Y1, Y1
+	VFMADD231PS  Y3, Y3, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y1, Y2, Y1
+	VSQRTPS      Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y0, Y0, Y0
+	VDIVPS       Y1, Y0, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMULPS       Y1, Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      Y0, 672(SI)
+	VMOVUPS      Y2, 704(SI)
+	VMOVUPS      Y3, 736(SI)
+	VMOVUPS      Y1, 768(SI)
+	VMULPS       576(SI), Y3, Y0
+	VFMADD231PS  608(SI), Y2, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      608(SI), Y0
+	VSUBPS       576(SI), Y0, Y0
+	VSUBPS       576(SI), Y0, Y0
+	VADDPS       640(SI), Y0, Y0
+	VFMADD213PS  576(SI), Y2, Y0
+	VMOVUPS      Y0, 832(SI)
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y0, Y4, Y0
+	VMOVUPS      Y0, 864(SI)
+	VADDPS       Y2, Y2, Y0
+	VMULPS       576(SI), Y0, Y0
+	VFMADD231PS  640(SI), Y3, Y0
+	VFMADD231PS  608(SI), Y1, Y0
+	VMOVUPS      Y0, 896(SI)
+	VMOVUPS      416(SI), Y0
+	VMOVUPS      672(SI), Y1
+	VFMADD231PS  480(SI), Y1, Y0
+	VMOVUPS      864(SI), Y1
+	VMULPS       576(SI), Y1, Y1
+	VMULPS       Y1, Y1, Y1
+	VMULPS       896(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y2
+	VANDPS       mantissa<>+0(SB), Y2, Y3
+	VPADDD       sqrtHalf<>+0(SB), Y3, Y3
+	VPSRAD       $0x17, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       one<>+0(SB), Y3, Y3
+	VMOVUPS      log11<>+0(SB), Y4
+	VFMADD213PS  log10<>+0(SB), Y3, Y4
+	VFMADD213PS  log9<>+0(SB), Y3, Y4
+	VFMADD213PS  log8<>+0(SB), Y3, Y4
+	VFMADD213PS  log7<>+0(SB), Y3, Y4
+	VFMADD213PS  log6<>+0(SB), Y3, Y4
+	VFMADD213PS  log5<>+0(SB), Y3, Y4
+	VFMADD213PS  log4<>+0(SB), Y3, Y4
+	VFMADD213PS  log3<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y5
+	VMULPS       Y3, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS half<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2Low<>+0(SB), Y2, Y4
+	VADDPS       Y3, Y4, Y4
+	VFMADD231PS  ln2High<>+0(SB), Y2, Y4
+	VMOVUPS      minusInf<>+0(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x1e, Y3, Y1, Y3
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      32(SI), Y1
+	VCMPPS       $0x11, 3072(SI), Y1, Y3
+	VCMPPS       $0x1e, 3104(SI), Y1, Y1
+	VORPS        Y1, Y3, Y3
+	VBLENDVPS    Y3, 32(SI), Y0, Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (CX)
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   Y2, Y0, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rationalBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rationalBackwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R10
+	VBROADCASTSS (R10), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R10), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R10), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R10), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R10), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R10), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R10), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R10), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R10), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R10), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R10), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R10), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R10), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (SI)
+	MOVQ    AX, R10
+	VMOVUPS minusInf<>+0(SB), Y1
+	MOVQ    SI, R11
+	MOVQ    R8, R12
+	JMP     l2
+
+l1:
+	VMOVUPS (R10), Y2
+	VMULPS  3232(SI), Y2, Y2
+	VMOVUPS Y2, 3488(R11)
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l2:
+	SUBQ    $0x01, R12
+	JGE     l1
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS minusInf<>+0(SB), Y3
+	MOVQ    SI, R11
+	MOVQ    R8, R12
+	JMP     l4
+
+l3:
+	VMOVUPS (R10), Y4
+	VMULPS  3232(SI), Y4, Y4
+	VMOVUPS Y4, 5696(R11)
+	VMAXPS  Y4, Y3, Y3
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l4:
+	SUBQ   $0x01, R12
+	JGE    l3
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, R11
+	MOVQ   R8, R12
+	JMP    l6
+
+l5:
+	VMOVUPS      3488(R11), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      5696(R11), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       log2e<>+0(SB), Y5, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y5, Y5
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VMOVUPS      exp7<>+0(SB), Y9
+	VMOVUPS      exp7<>+0(SB), Y10
+	VFMADD213PS  exp6<>+0(SB), Y5, Y9
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y5, Y9
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y5, Y9
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y5, Y9
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y5, Y9
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VFMADD213PS  Y5, Y11, Y9
+	VFMADD213PS  Y6, Y12, Y10
+	VCVTPS2DQ    Y7, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VFMADD213PS  Y5, Y5, Y9
+	VFMADD213PS  Y6, Y6, Y10
+	VMOVUPS      Y9, 3488(R11)
+	VADDPS       Y9, Y2, Y2
+	VMOVUPS      Y10, 5696(R11)
+	VADDPS       Y10, Y4, Y4
+	ADDQ         $0x20, R11
+
+l6:
+	SUBQ    $0x01, R12
+	JGE     l5
+	MOVQ    SI, R11
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS Y1, 7904(R11)
+	CMPQ    R9, R8
+	JGE     l7
+	ADDQ    $0x20, R11
+
+l7:
+	MOVQ R9, R12
+	JMP  l9
+
+l8:
+	VMOVUPS (R10), Y1
+	VMOVUPS Y1, 7904(R11)
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l9:
+	SUBQ    $0x01, R12
+	JGE     l8
+	CMPQ    R9, R8
+	JG      l10
+	MOVQ    R8, R10
+	SHLQ    $0x05, R10
+	ADDQ    SI, R10
+	VMOVUPS 7904(SI), Y1
+	VMOVUPS Y1, 7904(R10)
+
+l10:
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y4, Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 128(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS 5696(SI), Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS 7904(SI), Y8
+	VMOVUPS 7936(SI), Y9
+	VXORPS  Y10, Y10, Y10
+	LEAQ    -1(R8), R10
+	MOVQ    SI, R11
+	JMP     l12
+
+l11:
+	VADDPS      one<>+0(SB), Y10, Y10
+	VADDPS      3488(R11), Y4, Y4
+	VADDPS      5696(R11), Y7, Y7
+	VMOVUPS     3072(SI), Y11
+	VFMADD231PS 3136(SI), Y10, Y11
+	VFMADD231PS 128(SI), Y7, Y11
+	VCMPPS      $0x1d, Y11, Y0, Y11
+	VBLENDVPS   Y11, Y10, Y1, Y1
+	VBLENDVPS   Y11, Y4, Y3, Y3
+	VBLENDVPS   Y11, 3520(R11), Y2, Y2
+	VBLENDVPS   Y11, Y7, Y6, Y6
+	VBLENDVPS   Y11, 5728(R11), Y5, Y5
+	VBLENDVPS   Y11, 7936(R11), Y8, Y8
+	VBLENDVPS   Y11, 7968(R11), Y9, Y9
+	ADDQ        $0x20, R11
+
+l12:
+	SUBQ         $0x01, R10
+	JGE          l11
+	VMOVUPS      Y1, 160(SI)
+	VMOVUPS      Y8, 192(SI)
+	VMOVUPS      Y9, 224(SI)
+	VMOVUPS      Y3, 256(SI)
+	VMOVUPS      Y2, 288(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  64(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  64(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y6, 320(SI)
+	VMOVUPS      Y5, 352(SI)
+	VMOVUPS      3072(SI), Y2
+	VFMADD231PS  3136(SI), Y1, Y2
+	VFMADD231PS  128(SI), Y6, Y2
+	VMOVUPS      3136(SI), Y4
+	VFMADD231PS  128(SI), Y5, Y4
+	VCMPPS       $0x00, 3264(SI), Y1, Y1
+	VMOVUPS      3104(SI), Y5
+	VSUBPS       Y2, Y5, Y5
+	VBLENDVPS    Y1, Y5, Y4, Y4
+	VMOVUPS      Y0, 384(SI)
+	VMOVUPS      Y2, 416(SI)
+	VMOVUPS      Y3, 448(SI)
+	VMOVUPS      Y4, 480(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 512(SI)
+	VMULPS       Y4, Y0, Y0
+	VMOVUPS      Y0, 544(SI)
+	VMOVUPS      192(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VSUBPS       one<>+0(SB), Y6, Y2
+	VSUBPS       one<>+0(SB), Y7, Y3
+	VMULPS       half<>+0(SB), Y2, Y2
+	VMULPS       half<>+0(SB), Y3, Y3
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y6, Y4
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y7, Y5
+	VBLENDVPS    Y4, Y2, Y6, Y2
+	VBLENDVPS    Y5, Y3, Y7, Y3
+	VMOVUPS      log11<>+0(SB), Y6
+	VMOVUPS      log11<>+0(SB), Y7
+	VFMADD213PS  log10<>+0(SB), Y2, Y6
+	VFMADD213PS  log10<>+0(SB), Y3, Y7
+	VFMADD213PS  log9<>+0(SB), Y2, Y6
+	VFMADD213PS  log9<>+0(SB), Y3, Y7
+	VFMADD213PS  log8<>+0(SB), Y2, Y6
+	VFMADD213PS  log8<>+0(SB), Y3, Y7
+	VFMADD213PS  log7<>+0(SB), Y2, Y6
+	VFMADD213PS  log7<>+0(SB), Y3, Y7
+	VFMADD213PS  log6<>+0(SB), Y2, Y6
+	VFMADD213PS  log6<>+0(SB), Y3, Y7
+	VFMADD213PS  log5<>+0(SB), Y2, Y6
+	VFMADD213PS  log5<>+0(SB), Y3, Y7
+	VFMADD213PS  log4<>+0(SB), Y2, Y6
+	VFMADD213PS  log4<>+0(SB), Y3, Y7
+	VFMADD213PS  log3<>+0(SB), Y2, Y6
+	VFMADD213PS  log3<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y2, Y8, Y10
+	VMULPS       Y3, Y9, Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VFNMADD231PS half<>+0(SB), Y8, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y7
+	VANDPS       ln2Low<>+0(SB), Y4, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       ln2Low<>+0(SB), Y5, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y2, Y6, Y6
+	VADDPS       Y3, Y7, Y7
+	VANDPS       ln2High<>+0(SB), Y4, Y2
+	VADDPS       Y2, Y6, Y6
+	VANDPS       ln2High<>+0(SB), Y5, Y2
+	VADDPS       Y2, Y7, Y7
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y3, Y1
+	VADDPS       Y0, Y6, Y6
+	VADDPS       Y1, Y7, Y7
+	VADDPS       minSlope<>+0(SB), Y6, Y6
+	VADDPS       minSlope<>+0(SB), Y7, Y7
+	VMOVUPS      160(SI), Y0
+	VCMPPS       $0x00, 3296(SI), Y0, Y1
+	VBLENDVPS    Y1, one<>+0(SB), Y6, Y6
+	VCMPPS       $0x00, 3328(SI), Y0, Y0
+	VBLENDVPS    Y0, one<>+0(SB), Y7, Y7
+	VMOVUPS      Y6, 576(SI)
+	VMOVUPS      Y7, 608(SI)
+	VMOVUPS      (SI), Y0
+	VSUBPS       416(SI), Y0, Y0
+	VMOVUPS      576(SI), Y1
+	VSUBPS       544(SI), Y1, Y1
+	VSUBPS       544(SI), Y1, Y1
+	VADDPS       608(SI), Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      544(SI), Y2
+	VSUBPS       576(SI), Y2, Y2
+	VFMADD132PS  480(SI), Y1, Y2
+	VMOVUPS      576(SI), Y3
+	VFMSUB132PS  480(SI), Y1, Y3
+	VMULPS       544(SI), Y0, Y0
+	VMULPS       Y0, Y2, Y1
+	VMULPS       four<>+0(SB), Y1, Y1
+	VFMADD231PS  Y3, Y3, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y1, Y2, Y1
+	VSQRTPS      Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y0, Y0, Y0
+	VDIVPS       Y1, Y0, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMULPS       Y1, Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      Y0, 640(SI)
+	VMOVUPS      Y2, 672(SI)
+	VMOVUPS      Y3, 704(SI)
+	VMOVUPS      Y1, 736(SI)
+	VMULPS       544(SI), Y3, Y0
+	VFMADD231PS  576(SI), Y2, Y0
+	VMOVUPS      Y0, 768(SI)
+	VMOVUPS      576(SI), Y0
+	VSUBPS       544(SI), Y0, Y0
+	VSUBPS       544(SI), Y0, Y0
+	VADDPS       608(SI), Y0, Y0
+	VFMADD213PS  544(SI), Y2, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y0, Y4, Y0
+	VMOVUPS      Y0, 832(SI)
+	VADDPS       Y2, Y2, Y0
+	VMULPS       544(SI), Y0, Y0
+	VFMADD231PS  608(SI), Y3, Y0
+	VFMADD231PS  576(SI), Y1, Y0
+	VMOVUPS      Y0, 864(SI)
+	VMOVUPS      (DX), Y0
+	VMOVUPS      Y0, 896(SI)
+	VMOVUPS      864(SI), Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       640(SI), Y1, Y1
+	VMULPS       576(SI), Y1, Y2
+	VSUBPS       640(SI), Y1, Y1
+	VMOVUPS      640(SI), Y3
+	VFMSUB231PS  608(SI), Y3, Y2
+	VFMADD231PS  544(SI), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      576(SI), Y3
+	VSUBPS       544(SI), Y3, Y3
+	VSUBPS       544(SI), Y3, Y3
+	VADDPS       608(SI), Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VFNMADD231PS 832(SI), Y1, Y2
+	VADDPS       Y2, Y2, Y2
+	VMULPS       3392(SI), Y2, Y1
+	VMOVUPS      832(SI), Y2
+	VMULPS       832(SI), Y2, Y2
+	VMULPS       480(SI), Y2, Y2
+	VMULPS       896(SI), Y2, Y2
+	VMULPS       544(SI), Y2, Y3
+	VFMADD231PS  864(SI), Y3, Y1
+	VMULPS       3392(SI), Y0, Y0
+	VMOVUPS      832(SI), Y3
+	VMULPS       3392(SI), Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VMOVUPS      672(SI), Y4
+	VADDPS       Y4, Y4, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMULPS       768(SI), Y6, Y7
+	VMOVUPS      704(SI), Y8
+	VFMSUB231PS  800(SI), Y8, Y7
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y0, Y5, Y7
+	VFNMADD231PS Y3, Y6, Y7
+	VMOVUPS      3392(SI), Y5
+	VADDPS       Y5, Y5, Y5
+	VDIVPS       544(SI), Y5, Y5
+	VADDPS       Y5, Y7, Y7
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      800(SI), Y4
+	VSUBPS       768(SI), Y4, Y4
+	VMULPS       768(SI), Y2, Y5
+	VFMSUB213PS  Y3, Y2, Y4
+	VFMADD231PS  736(SI), Y0, Y4
+	VADDPS       Y3, Y5, Y5
+	VFMSUB231PS  704(SI), Y0, Y5
+	VMOVUPS      768(SI), Y0
+	VMULPS       832(SI), Y0, Y0
+	VMULPS       896(SI), Y0, Y0
+	VFMADD231PS  512(SI), Y7, Y0
+	VMOVUPS      Y0, 928(SI)
+	VMULPS       640(SI), Y1, Y0
+	VFMADD231PS  544(SI), Y7, Y0
+	VMULPS       512(SI), Y0, Y0
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 960(SI)
+	VMULPS       512(SI), Y1, Y0
+	VMOVUPS      Y0, 992(SI)
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 1024(SI)
+	VMOVUPS      Y4, 1056(SI)
+	VMOVUPS      Y5, 1088(SI)
+	VMOVUPS      192(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VMOVUPS      one<>+0(SB), Y2
+	VBLENDVPS    Y0, Y6, Y2, Y0
+	VMOVUPS      one<>+0(SB), Y2
+	VBLENDVPS    Y1, Y7, Y2, Y1
+	VADDPS       one<>+0(SB), Y6, Y6
+	VADDPS       one<>+0(SB), Y7, Y7
+	VDIVPS       Y6, Y0, Y0
+	VDIVPS       Y7, Y1, Y1
+	VMULPS       1056(SI), Y0, Y0
+	VMULPS       1088(SI), Y1, Y1
+	VMOVUPS      160(SI), Y2
+	VCMPPS       $0x00, 3296(SI), Y2, Y3
+	VANDNPS      Y0, Y3, Y0
+	VCMPPS       $0x00, 3328(SI), Y2, Y2
+	VANDNPS      Y1, Y2, Y1
+	VMOVUPS      Y0, 1120(SI)
+	VMOVUPS      Y1, 1152(SI)
+	VMOVUPS      384(SI), Y0
+	VMOVUPS      640(SI), Y1
+	VFMADD231PS  448(SI), Y1, Y0
+	VMOVUPS      992(SI), Y1
+	VMOVUPS      (SI), Y2
+	VCMPPS       $0x11, 3072(SI), Y2, Y3
+	VCMPPS       $0x1e, 3104(SI), Y2, Y2
+	VORPS        Y2, Y3, Y3
+	VBLENDVPS    Y3, (SI), Y0, Y0
+	VMOVUPS      (DX), Y2
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, (DX)
+	VMOVUPS      1024(SI), Y0
+	VMULPS       256(SI), Y0, Y0
+	VMOVUPS      960(SI), Y1
+	VFMADD231PS  288(SI), Y1, Y0
+	VMULPS       32(SI), Y0, Y0
+	VMOVUPS      32(SI), Y1
+	VMULPS       3200(SI), Y1, Y1
+	VMOVUPS      (SI), Y2
+	VCMPPS       $0x11, 3072(SI), Y2, Y3
+	VCMPPS       $0x1e, 3104(SI), Y2, Y2
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      1024(SI), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      960(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y2, Y2
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, 1184(SI)
+	VMULPS       Y1, Y4, Y4
+	VANDNPS      Y4, Y3, Y4
+	VMOVUPS      Y4, 1216(SI)
+	VMULPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y3, Y0
+	VMOVUPS      Y0, 1248(SI)
+	VMOVUPS      896(SI), Y0
+	VMULPS       320(SI), Y0, Y0
+	VMOVUPS      928(SI), Y1
+	VFMADD231PS  352(SI), Y1, Y0
+	VMULPS       96(SI), Y0, Y0
+	VMOVUPS      96(SI), Y1
+	VMULPS       3200(SI), Y1, Y1
+	VMOVUPS      (SI), Y2
+	VCMPPS       $0x11, 3072(SI), Y2, Y3
+	VCMPPS       $0x1e, 3104(SI), Y2, Y2
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      896(SI), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      928(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y2, Y2
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, 1280(SI)
+	VMULPS       Y1, Y4, Y4
+	VANDNPS      Y4, Y3, Y4
+	VMOVUPS      Y4, 1312(SI)
+	VMULPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y3, Y0
+	VMOVUPS      Y0, 1344(SI)
+	MOVQ         AX, R10
+	MOVQ         R8, R11
+	IMULQ        DI, R11
+	ADDQ         R10, R11
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      160(SI), Y1
+	MOVQ         SI, R12
+	MOVQ         R8, R13
+	JMP          l14
+
+l13:
+	VCMPPS    $0x00, Y0, Y1, Y2
+	VCMPPS    $0x1e, Y0, Y1, Y3
+	VMOVUPS   1248(SI), Y4
+	VBLENDVPS Y3, 1184(SI), Y4, Y4
+	VBLENDVPS Y2, 1216(SI), Y4, Y4
+	VMULPS    3488(R12), Y4, Y4
+	VMOVUPS   Y4, (R10)
+	ADDQ      DI, R10
+	VMOVUPS   1344(SI), Y4
+	VBLENDVPS Y3, 1280(SI), Y4, Y4
+	VBLENDVPS Y2, 1312(SI), Y4, Y4
+	VMULPS    5696(R12), Y4, Y4
+	VMOVUPS   Y4, (R11)
+	ADDQ      DI, R11
+	VADDPS    one<>+0(SB), Y0, Y0
+	ADDQ      $0x20, R12
+
+l14:
+	SUBQ    $0x01, R13
+	JGE     l13
+	VMOVUPS (SI), Y0
+	VCMPPS  $0x11, 3072(SI), Y0, Y1
+	VCMPPS  $0x1e, 3104(SI), Y0, Y0
+	VORPS   Y0, Y1, Y1
+	VMOVUPS 1120(SI), Y0
+	VMOVUPS 1152(SI), Y2
+	VMOVUPS 160(SI), Y3
+	VANDNPS Y0, Y1, Y0
+	VANDNPS Y2, Y1, Y2
+	VCMPPS  $0x00, 3360(SI), Y3, Y1
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS 3296(SI), Y4
+	MOVQ    SI, R10
+	MOVQ    R9, R12
+	JMP     l16
+
+l15:
+	VADDPS    one<>+0(SB), Y4, Y5
+	VCMPPS    $0x00, Y5, Y3, Y6
+	VANDPS    Y0, Y6, Y6
+	VCMPPS    $0x00, Y4, Y3, Y4
+	VBLENDVPS Y4, Y2, Y6, Y6
+	VADDPS    Y1, Y6, Y6
+	VMOVUPS   Y6, (R11)
+	ADDQ      DI, R11
+	VMOVAPS   Y5, Y4
+	VXORPS    Y1, Y1, Y1
+	ADDQ      $0x20, R10
+
+l16:
+	SUBQ $0x01, R12
+	JGE  l15
+	ADDQ $0x20, AX
+	ADDQ $0x20, CX
+	ADDQ $0x20, DX
+	SUBQ $0x08, BX
+
+test:
+	CMPQ       BX, $0x08
+	JGE        round
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       edge<>+0(SB), R10
+	NEGQ       BX
+	VMOVDQU    32(R10)(BX*4), Y0
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    (SI), Y0
+	VMASKMOVPS (CX), Y0, Y0
+	VMOVUPS    Y0, 32(SI)
+	MOVQ       AX, BX
+	VMOVUPS    minusInf<>+0(SB), Y1
+	MOVQ       SI, R10
+	MOVQ       R8, R11
+	JMP        l18
+
+l17:
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS (BX), Y2, Y2
+	VMULPS     3232(SI), Y2, Y2
+	VMOVUPS    Y2, 3488(R10)
+	VMAXPS     Y2, Y1, Y1
+	ADDQ       DI, BX
+	ADDQ       $0x20, R10
+
+l18:
+	SUBQ    $0x01, R11
+	JGE     l17
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS minusInf<>+0(SB), Y3
+	MOVQ    SI, R10
+	MOVQ    R8, R11
+	JMP     l20
+
+l19:
+	VMOVUPS    (SI), Y4
+	VMASKMOVPS (BX), Y4, Y4
+	VMULPS     3232(SI), Y4, Y4
+	VMOVUPS    Y4, 5696(R10)
+	VMAXPS     Y4, Y3, Y3
+	ADDQ       DI, BX
+	ADDQ       $0x20, R10
+
+l20:
+	SUBQ   $0x01, R11
+	JGE    l19
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, R10
+	MOVQ   R8, R11
+	JMP    l22
+
+l21:
+	VMOVUPS      3488(R10), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      5696(R10), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       log2e<>+0(SB), Y5, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y5, Y5
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VMOVUPS      exp7<>+0(SB), Y9
+	VMOVUPS      exp7<>+0(SB), Y10
+	VFMADD213PS  exp6<>+0(SB), Y5, Y9
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y5, Y9
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y5, Y9
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y5, Y9
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y5, Y9
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VFMADD213PS  Y5, Y11, Y9
+	VFMADD213PS  Y6, Y12, Y10
+	VCVTPS2DQ    Y7, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VFMADD213PS  Y5, Y5, Y9
+	VFMADD213PS  Y6, Y6, Y10
+	VMOVUPS      Y9, 3488(R10)
+	VADDPS       Y9, Y2, Y2
+	VMOVUPS      Y10, 5696(R10)
+	VADDPS       Y10, Y4, Y4
+	ADDQ         $0x20, R10
+
+l22:
+	SUBQ    $0x01, R11
+	JGE     l21
+	MOVQ    SI, R10
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS Y1, 7904(R10)
+	CMPQ    R9, R8
+	JGE     l23
+	ADDQ    $0x20, R10
+
+l23:
+	MOVQ R9, R11
+	JMP  l25
+
+l24:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (BX), Y1, Y1
+	VMOVUPS    Y1, 7904(R10)
+	ADDQ       DI, BX
+	ADDQ       $0x20, R10
+
+l25:
+	SUBQ    $0x01, R11
+	JGE     l24
+	CMPQ    R9, R8
+	JG      l26
+	MOVQ    R8, BX
+	SHLQ    $0x05, BX
+	ADDQ    SI, BX
+	VMOVUPS 7904(SI), Y1
+	VMOVUPS Y1, 7904(BX)
+
+l26:
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y4, Y1, Y1
+	VMOVUPS Y1, 128(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 160(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS 5696(SI), Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS 7904(SI), Y8
+	VMOVUPS 7936(SI), Y9
+	VXORPS  Y10, Y10, Y10
+	LEAQ    -1(R8), BX
+	MOVQ    SI, R10
+	JMP     l28
+
+l27:
+	VADDPS      one<>+0(SB), Y10, Y10
+	VADDPS      3488(R10), Y4, Y4
+	VADDPS      5696(R10), Y7, Y7
+	VMOVUPS     3072(SI), Y11
+	VFMADD231PS 3136(SI), Y10, Y11
+	VFMADD231PS 160(SI), Y7, Y11
+	VCMPPS      $0x1d, Y11, Y0, Y11
+	VBLENDVPS   Y11, Y10, Y1, Y1
+	VBLENDVPS   Y11, Y4, Y3, Y3
+	VBLENDVPS   Y11, 3520(R10), Y2, Y2
+	VBLENDVPS   Y11, Y7, Y6, Y6
+	VBLENDVPS   Y11, 5728(R10), Y5, Y5
+	VBLENDVPS   Y11, 7936(R10), Y8, Y8
+	VBLENDVPS   Y11, 7968(R10), Y9, Y9
+	ADDQ        $0x20, R10
+
+l28:
+	SUBQ         $0x01, BX
+	JGE          l27
+	VMOVUPS      Y1, 192(SI)
+	VMOVUPS      Y8, 224(SI)
+	VMOVUPS      Y9, 256(SI)
+	VMOVUPS      Y3, 288(SI)
+	VMOVUPS      Y2, 320(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  96(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  96(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y6, 352(SI)
+	VMOVUPS      Y5, 384(SI)
+	VMOVUPS      3072(SI), Y2
+	VFMADD231PS  3136(SI), Y1, Y2
+	VFMADD231PS  160(SI), Y6, Y2
+	VMOVUPS      3136(SI), Y4
+	VFMADD231PS  160(SI), Y5, Y4
+	VCMPPS       $0x00, 3264(SI), Y1, Y1
+	VMOVUPS      3104(SI), Y5
+	VSUBPS       Y2, Y5, Y5
+	VBLENDVPS    Y1, Y5, Y4, Y4
+	VMOVUPS      Y0, 416(SI)
+	VMOVUPS      Y2, 448(SI)
+	VMOVUPS      Y3, 480(SI)
+	VMOVUPS      Y4, 512(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 544(SI)
+	VMULPS       Y4, Y0, Y0
+	VMOVUPS      Y0, 576(SI)
+	VMOVUPS      224(SI), Y0
+	VMOVUPS      256(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VSUBPS       one<>+0(SB), Y6, Y2
+	VSUBPS       one<>+0(SB), Y7, Y3
+	VMULPS       half<>+0(SB), Y2, Y2
+	VMULPS       half<>+0(SB), Y3, Y3
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y6, Y4
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y7, Y5
+	VBLENDVPS    Y4, Y2, Y6, Y2
+	VBLENDVPS    Y5, Y3, Y7, Y3
+	VMOVUPS      log11<>+0(SB), Y6
+	VMOVUPS      log11<>+0(SB), Y7
+	VFMADD213PS  log10<>+0(SB), Y2, Y6
+	VFMADD213PS  log10<>+0(SB), Y3, Y7
+	VFMADD213PS  log9<>+0(SB), Y2, Y6
+	VFMADD213PS  log9<>+0(SB), Y3, Y7
+	VFMADD213PS  log8<>+0(SB), Y2, Y6
+	VFMADD213PS  log8<>+0(SB), Y3, Y7
+	VFMADD213PS  log7<>+0(SB), Y2, Y6
+	VFMADD213PS  log7<>+0(SB), Y3, Y7
+	VFMADD213PS  log6<>+0(SB), Y2, Y6
+	VFMADD213PS  log6<>+0(SB), Y3, Y7
+	VFMADD213PS  log5<>+0(SB), Y2, Y6
+	VFMADD213PS  log5<>+0(SB), Y3, Y7
+	VFMADD213PS  log4<>+0(SB), Y2, Y6
+	VFMADD213PS  log4<>+0(SB), Y3, Y7
+	VFMADD213PS  log3<>+0(SB), Y2, Y6
+	VFMADD213PS  log3<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y2, Y8, Y10
+	VMULPS       Y3, Y9, Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VFNMADD231PS half<>+0(SB), Y8, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y7
+	VANDPS       ln2Low<>+0(SB), Y4, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       ln2Low<>+0(SB), Y5, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y2, Y6, Y6
+	VADDPS       Y3, Y7, Y7
+	VANDPS       ln2High<>+0(SB), Y4, Y2
+	VADDPS       Y2, Y6, Y6
+	VANDPS       ln2High<>+0(SB), Y5, Y2
+	VADDPS       Y2, Y7, Y7
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y3, Y1
+	VADDPS       Y0, Y6, Y6
+	VADDPS       Y1, Y7, Y7
+	VADDPS       minSlope<>+0(SB), Y6, Y6
+	VADDPS       minSlope<>+0(SB), Y7, Y7
+	VMOVUPS      192(SI), Y0
+	VCMPPS       $0x00, 3296(SI), Y0, Y1
+	VBLENDVPS    Y1, one<>+0(SB), Y6, Y6
+	VCMPPS       $0x00, 3328(SI), Y0, Y0
+	VBLENDVPS    Y0, one<>+0(SB), Y7, Y7
+	VMOVUPS      Y6, 608(SI)
+	VMOVUPS      Y7, 640(SI)
+	VMOVUPS      32(SI), Y0
+	VSUBPS       448(SI), Y0, Y0
+	VMOVUPS      608(SI), Y1
+	VSUBPS       576(SI), Y1, Y1
+	VSUBPS       576(SI), Y1, Y1
+	VADDPS       640(SI), Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      576(SI), Y2
+	VSUBPS       608(SI), Y2, Y2
+	VFMADD132PS  512(SI), Y1, Y2
+	VMOVUPS      608(SI), Y3
+	VFMSUB132PS  512(SI), Y1, Y3
+	VMULPS       576(SI), Y0, Y0
+	VMULPS       Y0, Y2, Y1
+	VMULPS       four<>+0(SB), Y1, Y1
+	VFMADD231PS  Y3, Y3, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y1, Y2, Y1
+	VSQRTPS      Y1, Y1
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y0, Y0, Y0
+	VDIVPS       Y1, Y0, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMULPS       Y1, Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      Y0, 672(SI)
+	VMOVUPS      Y2, 704(SI)
+	VMOVUPS      Y3, 736(SI)
+	VMOVUPS      Y1, 768(SI)
+	VMULPS       576(SI), Y3, Y0
+	VFMADD231PS  608(SI), Y2, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      608(SI), Y0
+	VSUBPS       576(SI), Y0, Y0
+	VSUBPS       576(SI), Y0, Y0
+	VADDPS       640(SI), Y0, Y0
+	VFMADD213PS  576(SI), Y2, Y0
+	VMOVUPS      Y0, 832(SI)
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y0, Y4, Y0
+	VMOVUPS      Y0, 864(SI)
+	VADDPS       Y2, Y2, Y0
+	VMULPS       576(SI), Y0, Y0
+	VFMADD231PS  640(SI), Y3, Y0
+	VFMADD231PS  608(SI), Y1, Y0
+	VMOVUPS      Y0, 896(SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (DX), Y0, Y0
+	VMOVUPS      Y0, 928(SI)
+	VMOVUPS      896(SI), Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       672(SI), Y1, Y1
+	VMULPS       608(SI), Y1, Y2
+	VSUBPS       672(SI), Y1, Y1
+	VMOVUPS      672(SI), Y3
+	VFMSUB231PS  640(SI), Y3, Y2
+	VFMADD231PS  576(SI), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      608(SI), Y3
+	VSUBPS       576(SI), Y3, Y3
+	VSUBPS       576(SI), Y3, Y3
+	VADDPS       640(SI), Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VFNMADD231PS 864(SI), Y1, Y2
+	VADDPS       Y2, Y2, Y2
+	VMULPS       3392(SI), Y2, Y1
+	VMOVUPS      864(SI), Y2
+	VMULPS       864(SI), Y2, Y2
+	VMULPS       512(SI), Y2, Y2
+	VMULPS       928(SI), Y2, Y2
+	VMULPS       576(SI), Y2, Y3
+	VFMADD231PS  896(SI), Y3, Y1
+	VMULPS       3392(SI), Y0, Y0
+	VMOVUPS      864(SI), Y3
+	VMULPS       3392(SI), Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VMOVUPS      704(SI), Y4
+	VADDPS       Y4, Y4, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMULPS       800(SI), Y6, Y7
+	VMOVUPS      736(SI), Y8
+	VFMSUB231PS  832(SI), Y8, Y7
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y0, Y5, Y7
+	VFNMADD231PS Y3, Y6, Y7
+	VMOVUPS      3392(SI), Y5
+	VADDPS       Y5, Y5, Y5
+	VDIVPS       576(SI), Y5, Y5
+	VADDPS       Y5, Y7, Y7
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      832(SI), Y4
+	VSUBPS       800(SI), Y4, Y4
+	VMULPS       800(SI), Y2, Y5
+	VFMSUB213PS  Y3, Y2, Y4
+	VFMADD231PS  768(SI), Y0, Y4
+	VADDPS       Y3, Y5, Y5
+	VFMSUB231PS  736(SI), Y0, Y5
+	VMOVUPS      800(SI), Y0
+	VMULPS       864(SI), Y0, Y0
+	VMULPS       928(SI), Y0, Y0
+	VFMADD231PS  544(SI), Y7, Y0
+	VMOVUPS      Y0, 960(SI)
+	VMULPS       672(SI), Y1, Y0
+	VFMADD231PS  576(SI), Y7, Y0
+	VMULPS       544(SI), Y0, Y0
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 992(SI)
+	VMULPS       544(SI), Y1, Y0
+	VMOVUPS      Y0, 1024(SI)
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 1056(SI)
+	VMOVUPS      Y4, 1088(SI)
+	VMOVUPS      Y5, 1120(SI)
+	VMOVUPS      224(SI), Y0
+	VMOVUPS      256(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VMOVUPS      one<>+0(SB), Y2
+	VBLENDVPS    Y0, Y6, Y2, Y0
+	VMOVUPS      one<>+0(SB), Y2
+	VBLENDVPS    Y1, Y7, Y2, Y1
+	VADDPS       one<>+0(SB), Y6, Y6
+	VADDPS       one<>+0(SB), Y7, Y7
+	VDIVPS       Y6, Y0, Y0
+	VDIVPS       Y7, Y1, Y1
+	VMULPS       1088(SI), Y0, Y0
+	VMULPS       1120(SI), Y1, Y1
+	VMOVUPS      192(SI), Y2
+	VCMPPS       $0x00, 3296(SI), Y2, Y3
+	VANDNPS      Y0, Y3, Y0
+	VCMPPS       $0x00, 3328(SI), Y2, Y2
+	VANDNPS      Y1, Y2, Y1
+	VMOVUPS      Y0, 1152(SI)
+	VMOVUPS      Y1, 1184(SI)
+	VMOVUPS      416(SI), Y0
+	VMOVUPS      672(SI), Y1
+	VFMADD231PS  480(SI), Y1, Y0
+	VMOVUPS      1024(SI), Y1
+	VMOVUPS      32(SI), Y2
+	VCMPPS       $0x11, 3072(SI), Y2, Y3
+	VCMPPS       $0x1e, 3104(SI), Y2, Y2
+	VORPS        Y2, Y3, Y3
+	VBLENDVPS    Y3, 32(SI), Y0, Y0
+	VMOVUPS      (SI), Y2
+	VMASKMOVPS   (DX), Y2, Y2
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      (SI), Y2
+	VMASKMOVPS   Y0, Y2, (CX)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   Y1, Y0, (DX)
+	VMOVUPS      1056(SI), Y0
+	VMULPS       288(SI), Y0, Y0
+	VMOVUPS      992(SI), Y1
+	VFMADD231PS  320(SI), Y1, Y0
+	VMULPS       64(SI), Y0, Y0
+	VMOVUPS      64(SI), Y1
+	VMULPS       3200(SI), Y1, Y1
+	VMOVUPS      32(SI), Y2
+	VCMPPS       $0x11, 3072(SI), Y2, Y3
+	VCMPPS       $0x1e, 3104(SI), Y2, Y2
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      1056(SI), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      992(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y2, Y2
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, 1216(SI)
+	VMULPS       Y1, Y4, Y4
+	VANDNPS      Y4, Y3, Y4
+	VMOVUPS      Y4, 1248(SI)
+	VMULPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y3, Y0
+	VMOVUPS      Y0, 1280(SI)
+	VMOVUPS      928(SI), Y0
+	VMULPS       352(SI), Y0, Y0
+	VMOVUPS      960(SI), Y1
+	VFMADD231PS  384(SI), Y1, Y0
+	VMULPS       128(SI), Y0, Y0
+	VMOVUPS      128(SI), Y1
+	VMULPS       3200(SI), Y1, Y1
+	VMOVUPS      32(SI), Y2
+	VCMPPS       $0x11, 3072(SI), Y2, Y3
+	VCMPPS       $0x1e, 3104(SI), Y2, Y2
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      928(SI), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      960(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y2, Y2
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, 1312(SI)
+	VMULPS       Y1, Y4, Y4
+	VANDNPS      Y4, Y3, Y4
+	VMOVUPS      Y4, 1344(SI)
+	VMULPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y3, Y0
+	VMOVUPS      Y0, 1376(SI)
+	MOVQ         R8, CX
+	IMULQ        DI, CX
+	ADDQ         AX, CX
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      192(SI), Y1
+	MOVQ         SI, DX
+	MOVQ         R8, BX
+	JMP          l30
+
+l29:
+	VCMPPS     $0x00, Y0, Y1, Y2
+	VCMPPS     $0x1e, Y0, Y1, Y3
+	VMOVUPS    1280(SI), Y4
+	VBLENDVPS  Y3, 1216(SI), Y4, Y4
+	VBLENDVPS  Y2, 1248(SI), Y4, Y4
+	VMULPS     3488(DX), Y4, Y4
+	VMOVUPS    (SI), Y5
+	VMASKMOVPS Y4, Y5, (AX)
+	ADDQ       DI, AX
+	VMOVUPS    1376(SI), Y4
+	VBLENDVPS  Y3, 1312(SI), Y4, Y4
+	VBLENDVPS  Y2, 1344(SI), Y4, Y4
+	VMULPS     5696(DX), Y4, Y4
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS Y4, Y2, (CX)
+	ADDQ       DI, CX
+	VADDPS     one<>+0(SB), Y0, Y0
+	ADDQ       $0x20, DX
+
+l30:
+	SUBQ    $0x01, BX
+	JGE     l29
+	VMOVUPS 32(SI), Y0
+	VCMPPS  $0x11, 3072(SI), Y0, Y1
+	VCMPPS  $0x1e, 3104(SI), Y0, Y0
+	VORPS   Y0, Y1, Y1
+	VMOVUPS 1152(SI), Y0
+	VMOVUPS 1184(SI), Y2
+	VMOVUPS 192(SI), Y3
+	VANDNPS Y0, Y1, Y0
+	VANDNPS Y2, Y1, Y2
+	VCMPPS  $0x00, 3360(SI), Y3, Y1
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS 3296(SI), Y4
+	MOVQ    SI, AX
+	MOVQ    R9, DX
+	JMP     l32
+
+l31:
+	VADDPS     one<>+0(SB), Y4, Y5
+	VCMPPS     $0x00, Y5, Y3, Y6
+	VANDPS     Y0, Y6, Y6
+	VCMPPS     $0x00, Y4, Y3, Y4
+	VBLENDVPS  Y4, Y2, Y6, Y6
+	VADDPS     Y1, Y6, Y6
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS Y6, Y1, (CX)
+	ADDQ       DI, CX
+	VMOVAPS    Y5, Y4
+	VXORPS     Y1, Y1, Y1
+	ADDQ       $0x20, AX
+
+l32:
+	SUBQ $0x01, DX
+	JGE  l31
+
+done:
+	VZEROUPPER
+	RET
+
+// func rationalInverseBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rationalInverseBackwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R10
+	VBROADCASTSS (R10), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R10), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R10), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R10), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R10), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R10), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R10), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R10), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R10), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R10), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R10), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R10), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R10), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (SI)
+	MOVQ    AX, R10
+	VMOVUPS minusInf<>+0(SB), Y1
+	MOVQ    SI, R11
+	MOVQ    R8, R12
+	JMP     l2
+
+l1:
+	VMOVUPS (R10), Y2
+	VMULPS  3232(SI), Y2, Y2
+	VMOVUPS Y2, 3488(R11)
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l2:
+	SUBQ    $0x01, R12
+	JGE     l1
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS minusInf<>+0(SB), Y3
+	MOVQ    SI, R11
+	MOVQ    R8, R12
+	JMP     l4
+
+l3:
+	VMOVUPS (R10), Y4
+	VMULPS  3232(SI), Y4, Y4
+	VMOVUPS Y4, 5696(R11)
+	VMAXPS  Y4, Y3, Y3
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l4:
+	SUBQ   $0x01, R12
+	JGE    l3
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, R11
+	MOVQ   R8, R12
+	JMP    l6
+
+l5:
+	VMOVUPS      3488(R11), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      5696(R11), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       log2e<>+0(SB), Y5, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y5, Y5
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VMOVUPS      exp7<>+0(SB), Y9
+	VMOVUPS      exp7<>+0(SB), Y10
+	VFMADD213PS  exp6<>+0(SB), Y5, Y9
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y5, Y9
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y5, Y9
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y5, Y9
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y5, Y9
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VFMADD213PS  Y5, Y11, Y9
+	VFMADD213PS  Y6, Y12, Y10
+	VCVTPS2DQ    Y7, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VFMADD213PS  Y5, Y5, Y9
+	VFMADD213PS  Y6, Y6, Y10
+	VMOVUPS      Y9, 3488(R11)
+	VADDPS       Y9, Y2, Y2
+	VMOVUPS      Y10, 5696(R11)
+	VADDPS       Y10, Y4, Y4
+	ADDQ         $0x20, R11
+
+l6:
+	SUBQ    $0x01, R12
+	JGE     l5
+	MOVQ    SI, R11
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS Y1, 7904(R11)
+	CMPQ    R9, R8
+	JGE     l7
+	ADDQ    $0x20, R11
+
+l7:
+	MOVQ R9, R12
+	JMP  l9
+
+l8:
+	VMOVUPS (R10), Y1
+	VMOVUPS Y1, 7904(R11)
+	ADDQ    DI, R10
+	ADDQ    $0x20, R11
+
+l9:
+	SUBQ    $0x01, R12
+	JGE     l8
+	CMPQ    R9, R8
+	JG      l10
+	MOVQ    R8, R10
+	SHLQ    $0x05, R10
+	ADDQ    SI, R10
+	VMOVUPS 7904(SI), Y1
+	VMOVUPS Y1, 7904(R10)
+
+l10:
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y4, Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 128(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS 5696(SI), Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS 7904(SI), Y8
+	VMOVUPS 7936(SI), Y9
+	VXORPS  Y10, Y10, Y10
+	LEAQ    -1(R8), R10
+	MOVQ    SI, R11
+	JMP     l12
+
+l11:
+	VADDPS      one<>+0(SB), Y10, Y10
+	VADDPS      3488(R11), Y4, Y4
+	VADDPS      5696(R11), Y7, Y7
+	VMOVUPS     3072(SI), Y11
+	VFMADD231PS 3136(SI), Y10, Y11
+	VFMADD231PS 64(SI), Y4, Y11
+	VCMPPS      $0x1d, Y11, Y0, Y11
+	VBLENDVPS   Y11, Y10, Y1, Y1
+	VBLENDVPS   Y11, Y4, Y3, Y3
+	VBLENDVPS   Y11, 3520(R11), Y2, Y2
+	VBLENDVPS   Y11, Y7, Y6, Y6
+	VBLENDVPS   Y11, 5728(R11), Y5, Y5
+	VBLENDVPS   Y11, 7936(R11), Y8, Y8
+	VBLENDVPS   Y11, 7968(R11), Y9, Y9
+	ADDQ        $0x20, R11
+
+l12:
+	SUBQ         $0x01, R10
+	JGE          l11
+	VMOVUPS      Y1, 160(SI)
+	VMOVUPS      Y8, 192(SI)
+	VMOVUPS      Y9, 224(SI)
+	VMOVUPS      Y3, 256(SI)
+	VMOVUPS      Y2, 288(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  64(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  64(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y6, 320(SI)
+	VMOVUPS      Y5, 352(SI)
+	VMOVUPS      3072(SI), Y2
+	VFMADD231PS  3136(SI), Y1, Y2
+	VFMADD231PS  128(SI), Y6, Y2
+	VMOVUPS      3136(SI), Y4
+	VFMADD231PS  128(SI), Y5, Y4
+	VCMPPS       $0x00, 3264(SI), Y1, Y1
+	VMOVUPS      3104(SI), Y5
+	VSUBPS       Y2, Y5, Y5
+	VBLENDVPS    Y1, Y5, Y4, Y4
+	VMOVUPS      Y0, 384(SI)
+	VMOVUPS      Y2, 416(SI)
+	VMOVUPS      Y3, 448(SI)
+	VMOVUPS      Y4, 480(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 512(SI)
+	VMULPS       Y4, Y0, Y0
+	VMOVUPS      Y0, 544(SI)
+	VMOVUPS      192(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VSUBPS       one<>+0(SB), Y6, Y2
+	VSUBPS       one<>+0(SB), Y7, Y3
+	VMULPS       half<>+0(SB), Y2, Y2
+	VMULPS       half<>+0(SB), Y3, Y3
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y6, Y4
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y7, Y5
+	VBLENDVPS    Y4, Y2, Y6, Y2
+	VBLENDVPS    Y5, Y3, Y7, Y3
+	VMOVUPS      log11<>+0(SB), Y6
+	VMOVUPS      log11<>+0(SB), Y7
+	VFMADD213PS  log10<>+0(SB), Y2, Y6
+	VFMADD213PS  log10<>+0(SB), Y3, Y7
+	VFMADD213PS  log9<>+0(SB), Y2, Y6
+	VFMADD213PS  log9<>+0(SB), Y3, Y7
+	VFMADD213PS  log8<>+0(SB), Y2, Y6
+	VFMADD213PS  log8<>+0(SB), Y3, Y7
+	VFMADD213PS  log7<>+0(SB), Y2, Y6
+	VFMADD213PS  log7<>+0(SB), Y3, Y7
+	VFMADD213PS  log6<>+0(SB), Y2, Y6
+	VFMADD213PS  log6<>+0(SB), Y3, Y7
+	VFMADD213PS  log5<>+0(SB), Y2, Y6
+	VFMADD213PS  log5<>+0(SB), Y3, Y7
+	VFMADD213PS  log4<>+0(SB), Y2, Y6
+	VFMADD213PS  log4<>+0(SB), Y3, Y7
+	VFMADD213PS  log3<>+0(SB), Y2, Y6
+	VFMADD213PS  log3<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y2, Y8, Y10
+	VMULPS       Y3, Y9, Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VFNMADD231PS half<>+0(SB), Y8, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y7
+	VANDPS       ln2Low<>+0(SB), Y4, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       ln2Low<>+0(SB), Y5, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y2, Y6, Y6
+	VADDPS       Y3, Y7, Y7
+	VANDPS       ln2High<>+0(SB), Y4, Y2
+	VADDPS       Y2, Y6, Y6
+	VANDPS       ln2High<>+0(SB), Y5, Y2
+	VADDPS       Y2, Y7, Y7
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y3, Y1
+	VADDPS       Y0, Y6, Y6
+	VADDPS       Y1, Y7, Y7
+	VADDPS       minSlope<>+0(SB), Y6, Y6
+	VADDPS       minSlope<>+0(SB), Y7, Y7
+	VMOVUPS      160(SI), Y0
+	VCMPPS       $0x00, 3296(SI), Y0, Y1
+	VBLENDVPS    Y1, one<>+0(SB), Y6, Y6
+	VCMPPS       $0x00, 3328(SI), Y0, Y0
+	VBLENDVPS    Y0, one<>+0(SB), Y7, Y7
+	VMOVUPS      Y6, 576(SI)
+	VMOVUPS      Y7, 608(SI)
+	VMOVUPS      (SI), Y0
+	VSUBPS       384(SI), Y0, Y0
+	VMULPS       512(SI), Y0, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMULPS       Y1, Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      Y0, 640(SI)
+	VMOVUPS      Y2, 672(SI)
+	VMOVUPS      Y3, 704(SI)
+	VMOVUPS      Y1, 736(SI)
+	VMULPS       544(SI), Y3, Y0
+	VFMADD231PS  576(SI), Y2, Y0
+	VMOVUPS      Y0, 768(SI)
+	VMOVUPS      576(SI), Y0
+	VSUBPS       544(SI), Y0, Y0
+	VSUBPS       544(SI), Y0, Y0
+	VADDPS       608(SI), Y0, Y0
+	VFMADD213PS  544(SI), Y2, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y0, Y4, Y0
+	VMOVUPS      Y0, 832(SI)
+	VADDPS       Y2, Y2, Y0
+	VMULPS       544(SI), Y0, Y0
+	VFMADD231PS  608(SI), Y3, Y0
+	VFMADD231PS  576(SI), Y1, Y0
+	VMOVUPS      Y0, 864(SI)
+	VMOVUPS      864(SI), Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       640(SI), Y1, Y1
+	VMULPS       576(SI), Y1, Y2
+	VSUBPS       640(SI), Y1, Y1
+	VMOVUPS      640(SI), Y3
+	VFMSUB231PS  608(SI), Y3, Y2
+	VFMADD231PS  544(SI), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      576(SI), Y0
+	VSUBPS       544(SI), Y0, Y0
+	VSUBPS       544(SI), Y0, Y0
+	VADDPS       608(SI), Y0, Y0
+	VMULPS       Y0, Y1, Y1
+	VFNMADD231PS 832(SI), Y1, Y2
+	VADDPS       Y2, Y2, Y2
+	VMULPS       512(SI), Y2, Y2
+	VMULPS       3392(SI), Y2, Y2
+	VMOVUPS      (DX), Y0
+	VSUBPS       Y2, Y0, Y0
+	VMOVUPS      832(SI), Y1
+	VMULPS       544(SI), Y1, Y1
+	VMULPS       Y1, Y1, Y1
+	VMULPS       864(SI), Y1, Y1
+	VDIVPS       Y1, Y0, Y0
+	VMOVUPS      416(SI), Y1
+	VMOVUPS      768(SI), Y2
+	VMULPS       832(SI), Y2, Y2
+	VFMADD231PS  480(SI), Y2, Y1
+	VMOVUPS      Y0, Y2
+	VMOVUPS      (SI), Y3
+	VCMPPS       $0x11, 3072(SI), Y3, Y4
+	VCMPPS       $0x1e, 3104(SI), Y3, Y3
+	VORPS        Y3, Y4, Y4
+	VBLENDVPS    Y4, (SI), Y1, Y1
+	VMOVUPS      (DX), Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      Y1, (CX)
+	VMOVUPS      Y2, (DX)
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 896(SI)
+	VMOVUPS      3392(SI), Y0
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 928(SI)
+	VMOVUPS      864(SI), Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       640(SI), Y1, Y1
+	VMULPS       576(SI), Y1, Y2
+	VSUBPS       640(SI), Y1, Y1
+	VMOVUPS      640(SI), Y3
+	VFMSUB231PS  608(SI), Y3, Y2
+	VFMADD231PS  544(SI), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      576(SI), Y3
+	VSUBPS       544(SI), Y3, Y3
+	VSUBPS       544(SI), Y3, Y3
+	VADDPS       608(SI), Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VFNMADD231PS 832(SI), Y1, Y2
+	VADDPS       Y2, Y2, Y2
+	VMULPS       928(SI), Y2, Y1
+	VMOVUPS      832(SI), Y2
+	VMULPS       832(SI), Y2, Y2
+	VMULPS       480(SI), Y2, Y2
+	VMULPS       896(SI), Y2, Y2
+	VMULPS       544(SI), Y2, Y3
+	VFMADD231PS  864(SI), Y3, Y1
+	VMULPS       928(SI), Y0, Y0
+	VMOVUPS      832(SI), Y3
+	VMULPS       928(SI), Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VMOVUPS      672(SI), Y4
+	VADDPS       Y4, Y4, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMULPS       768(SI), Y6, Y7
+	VMOVUPS      704(SI), Y8
+	VFMSUB231PS  800(SI), Y8, Y7
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y0, Y5, Y7
+	VFNMADD231PS Y3, Y6, Y7
+	VMOVUPS      928(SI), Y5
+	VADDPS       Y5, Y5, Y5
+	VDIVPS       544(SI), Y5, Y5
+	VADDPS       Y5, Y7, Y7
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      800(SI), Y4
+	VSUBPS       768(SI), Y4, Y4
+	VMULPS       768(SI), Y2, Y5
+	VFMSUB213PS  Y3, Y2, Y4
+	VFMADD231PS  736(SI), Y0, Y4
+	VADDPS       Y3, Y5, Y5
+	VFMSUB231PS  704(SI), Y0, Y5
+	VMOVUPS      768(SI), Y0
+	VMULPS       832(SI), Y0, Y0
+	VMULPS       896(SI), Y0, Y0
+	VFMADD231PS  512(SI), Y7, Y0
+	VMOVUPS      Y0, 960(SI)
+	VMULPS       640(SI), Y1, Y0
+	VFMADD231PS  544(SI), Y7, Y0
+	VMULPS       512(SI), Y0, Y0
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 992(SI)
+	VMULPS       512(SI), Y1, Y0
+	VMOVUPS      Y0, 1024(SI)
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 1056(SI)
+	VMOVUPS      Y4, 1088(SI)
+	VMOVUPS      Y5, 1120(SI)
+	VMOVUPS      192(SI), Y0
+	VMOVUPS      224(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VMOVUPS      one<>+0(SB), Y2
+	VBLENDVPS    Y0, Y6, Y2, Y0
+	VMOVUPS      one<>+0(SB), Y2
+	VBLENDVPS    Y1, Y7, Y2, Y1
+	VADDPS       one<>+0(SB), Y6, Y6
+	VADDPS       one<>+0(SB), Y7, Y7
+	VDIVPS       Y6, Y0, Y0
+	VDIVPS       Y7, Y1, Y1
+	VMULPS       1088(SI), Y0, Y0
+	VMULPS       1120(SI), Y1, Y1
+	VMOVUPS      160(SI), Y2
+	VCMPPS       $0x00, 3296(SI), Y2, Y3
+	VANDNPS      Y0, Y3, Y0
+	VCMPPS       $0x00, 3328(SI), Y2, Y2
+	VANDNPS      Y1, Y2, Y1
+	VMOVUPS      Y0, 1152(SI)
+	VMOVUPS      Y1, 1184(SI)
+	VMOVUPS      1056(SI), Y0
+	VMULPS       256(SI), Y0, Y0
+	VMOVUPS      992(SI), Y1
+	VFMADD231PS  288(SI), Y1, Y0
+	VMULPS       32(SI), Y0, Y0
+	VMOVUPS      32(SI), Y1
+	VMULPS       3200(SI), Y1, Y1
+	VMOVUPS      (SI), Y2
+	VCMPPS       $0x11, 3072(SI), Y2, Y3
+	VCMPPS       $0x1e, 3104(SI), Y2, Y2
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      1056(SI), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      992(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y2, Y2
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, 1216(SI)
+	VMULPS       Y1, Y4, Y4
+	VANDNPS      Y4, Y3, Y4
+	VMOVUPS      Y4, 1248(SI)
+	VMULPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y3, Y0
+	VMOVUPS      Y0, 1280(SI)
+	VMOVUPS      896(SI), Y0
+	VMULPS       320(SI), Y0, Y0
+	VMOVUPS      960(SI), Y1
+	VFMADD231PS  352(SI), Y1, Y0
+	VMULPS       96(SI), Y0, Y0
+	VMOVUPS      96(SI), Y1
+	VMULPS       3200(SI), Y1, Y1
+	VMOVUPS      (SI), Y2
+	VCMPPS       $0x11, 3072(SI), Y2, Y3
+	VCMPPS       $0x1e, 3104(SI), Y2, Y2
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      896(SI), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      960(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y2, Y2
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, 1312(SI)
+	VMULPS       Y1, Y4, Y4
+	VANDNPS      Y4, Y3, Y4
+	VMOVUPS      Y4, 1344(SI)
+	VMULPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y3, Y0
+	VMOVUPS      Y0, 1376(SI)
+	MOVQ         AX, R10
+	MOVQ         R8, R11
+	IMULQ        DI, R11
+	ADDQ         R10, R11
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      160(SI), Y1
+	MOVQ         SI, R12
+	MOVQ         R8, R13
+	JMP          l14
+
+l13:
+	VCMPPS    $0x00, Y0, Y1, Y2
+	VCMPPS    $0x1e, Y0, Y1, Y3
+	VMOVUPS   1280(SI), Y4
+	VBLENDVPS Y3, 1216(SI), Y4, Y4
+	VBLENDVPS Y2, 1248(SI), Y4, Y4
+	VMULPS    3488(R12), Y4, Y4
+	VMOVUPS   Y4, (R10)
+	ADDQ      DI, R10
+	VMOVUPS   1376(SI), Y4
+	VBLENDVPS Y3, 1312(SI), Y4, Y4
+	VBLENDVPS Y2, 1344(SI), Y4, Y4
+	VMULPS    5696(R12), Y4, Y4
+	VMOVUPS   Y4, (R11)
+	ADDQ      DI, R11
+	VADDPS    one<>+0(SB), Y0, Y0
+	ADDQ      $0x20, R12
+
+l14:
+	SUBQ    $0x01, R13
+	JGE     l13
+	VMOVUPS (SI), Y0
+	VCMPPS  $0x11, 3072(SI), Y0, Y1
+	VCMPPS  $0x1e, 3104(SI), Y0, Y0
+	VORPS   Y0, Y1, Y1
+	VMOVUPS 1152(SI), Y0
+	VMOVUPS 1184(SI), Y2
+	VMOVUPS 160(SI), Y3
+	VANDNPS Y0, Y1, Y0
+	VANDNPS Y2, Y1, Y2
+	VCMPPS  $0x00, 3360(SI), Y3, Y1
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS 3296(SI), Y4
+	MOVQ    SI, R10
+	MOVQ    R9, R12
+	JMP     l16
+
+l15:
+	VADDPS    one<>+0(SB), Y4, Y5
+	VCMPPS    $0x00, Y5, Y3, Y6
+	VANDPS    Y0, Y6, Y6
+	VCMPPS    $0x00, Y4, Y3, Y4
+	VBLENDVPS Y4, Y2, Y6, Y6
+	VADDPS    Y1, Y6, Y6
+	VMOVUPS   Y6, (R11)
+	ADDQ      DI, R11
+	VMOVAPS   Y5, Y4
+	VXORPS    Y1, Y1, Y1
+	ADDQ      $0x20, R10
+
+l16:
+	SUBQ $0x01, R12
+	JGE  l15
+	ADDQ $0x20, AX
+	ADDQ $0x20, CX
+	ADDQ $0x20, DX
+	SUBQ $0x08, BX
+
+test:
+	CMPQ       BX, $0x08
+	JGE        round
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       edge<>+0(SB), R10
+	NEGQ       BX
+	VMOVDQU    32(R10)(BX*4), Y0
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    (SI), Y0
+	VMASKMOVPS (CX), Y0, Y0
+	VMOVUPS    Y0, 32(SI)
+	MOVQ       AX, BX
+	VMOVUPS    minusInf<>+0(SB), Y1
+	MOVQ       SI, R10
+	MOVQ       R8, R11
+	JMP        l18
+
+l17:
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS (BX), Y2, Y2
+	VMULPS     3232(SI), Y2, Y2
+	VMOVUPS    Y2, 3488(R10)
+	VMAXPS     Y2, Y1, Y1
+	ADDQ       DI, BX
+	ADDQ       $0x20, R10
+
+l18:
+	SUBQ    $0x01, R11
+	JGE     l17
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS minusInf<>+0(SB), Y3
+	MOVQ    SI, R10
+	MOVQ    R8, R11
+	JMP     l20
+
+l19:
+	VMOVUPS    (SI), Y4
+	VMASKMOVPS (BX), Y4, Y4
+	VMULPS     3232(SI), Y4, Y4
+	VMOVUPS    Y4, 5696(R10)
+	VMAXPS     Y4, Y3, Y3
+	ADDQ       DI, BX
+	ADDQ       $0x20, R10
+
+l20:
+	SUBQ   $0x01, R11
+	JGE    l19
+	VXORPS Y4, Y4, Y4
+	MOVQ   SI, R10
+	MOVQ   R8, R11
+	JMP    l22
+
+l21:
+	VMOVUPS      3488(R10), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      5696(R10), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      expTiny<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       log2e<>+0(SB), Y5, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VROUNDPS     $0x08, Y7, Y7
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y5, Y5
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y7, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VMOVUPS      exp7<>+0(SB), Y9
+	VMOVUPS      exp7<>+0(SB), Y10
+	VFMADD213PS  exp6<>+0(SB), Y5, Y9
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y5, Y9
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y5, Y9
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y5, Y9
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y5, Y9
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VMULPS       Y5, Y5, Y11
+	VMULPS       Y6, Y6, Y12
+	VFMADD213PS  Y5, Y11, Y9
+	VFMADD213PS  Y6, Y12, Y10
+	VCVTPS2DQ    Y7, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VFMADD213PS  Y5, Y5, Y9
+	VFMADD213PS  Y6, Y6, Y10
+	VMOVUPS      Y9, 3488(R10)
+	VADDPS       Y9, Y2, Y2
+	VMOVUPS      Y10, 5696(R10)
+	VADDPS       Y10, Y4, Y4
+	ADDQ         $0x20, R10
+
+l22:
+	SUBQ    $0x01, R11
+	JGE     l21
+	MOVQ    SI, R10
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS Y1, 7904(R10)
+	CMPQ    R9, R8
+	JGE     l23
+	ADDQ    $0x20, R10
+
+l23:
+	MOVQ R9, R11
+	JMP  l25
+
+l24:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (BX), Y1, Y1
+	VMOVUPS    Y1, 7904(R10)
+	ADDQ       DI, BX
+	ADDQ       $0x20, R10
+
+l25:
+	SUBQ    $0x01, R11
+	JGE     l24
+	CMPQ    R9, R8
+	JG      l26
+	MOVQ    R8, BX
+	SHLQ    $0x05, BX
+	ADDQ    SI, BX
+	VMOVUPS 7904(SI), Y1
+	VMOVUPS Y1, 7904(BX)
+
+l26:
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 96(SI)
+	VMOVUPS one<>+0(SB), Y1
+	VDIVPS  Y4, Y1, Y1
+	VMOVUPS Y1, 128(SI)
+	VMULPS  3168(SI), Y1, Y1
+	VMOVUPS Y1, 160(SI)
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS 3488(SI), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS 5696(SI), Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS 7904(SI), Y8
+	VMOVUPS 7936(SI), Y9
+	VXORPS  Y10, Y10, Y10
+	LEAQ    -1(R8), BX
+	MOVQ    SI, R10
+	JMP     l28
+
+l27:
+	VADDPS      one<>+0(SB), Y10, Y10
+	VADDPS      3488(R10), Y4, Y4
+	VADDPS      5696(R10), Y7, Y7
+	VMOVUPS     3072(SI), Y11
+	VFMADD231PS 3136(SI), Y10, Y11
+	VFMADD231PS 96(SI), Y4, Y11
+	VCMPPS      $0x1d, Y11, Y0, Y11
+	VBLENDVPS   Y11, Y10, Y1, Y1
+	VBLENDVPS   Y11, Y4, Y3, Y3
+	VBLENDVPS   Y11, 3520(R10), Y2, Y2
+	VBLENDVPS   Y11, Y7, Y6, Y6
+	VBLENDVPS   Y11, 5728(R10), Y5, Y5
+	VBLENDVPS   Y11, 7936(R10), Y8, Y8
+	VBLENDVPS   Y11, 7968(R10), Y9, Y9
+	ADDQ        $0x20, R10
+
+l28:
+	SUBQ         $0x01, BX
+	JGE          l27
+	VMOVUPS      Y1, 192(SI)
+	VMOVUPS      Y8, 224(SI)
+	VMOVUPS      Y9, 256(SI)
+	VMOVUPS      Y3, 288(SI)
+	VMOVUPS      Y2, 320(SI)
+	VMOVUPS      3072(SI), Y0
+	VFMADD231PS  3136(SI), Y1, Y0
+	VFMADD231PS  96(SI), Y3, Y0
+	VMOVUPS      3136(SI), Y3
+	VFMADD231PS  96(SI), Y2, Y3
+	VCMPPS       $0x00, 3264(SI), Y1, Y2
+	VMOVUPS      3104(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VMOVUPS      Y6, 352(SI)
+	VMOVUPS      Y5, 384(SI)
+	VMOVUPS      3072(SI), Y2
+	VFMADD231PS  3136(SI), Y1, Y2
+	VFMADD231PS  160(SI), Y6, Y2
+	VMOVUPS      3136(SI), Y4
+	VFMADD231PS  160(SI), Y5, Y4
+	VCMPPS       $0x00, 3264(SI), Y1, Y1
+	VMOVUPS      3104(SI), Y5
+	VSUBPS       Y2, Y5, Y5
+	VBLENDVPS    Y1, Y5, Y4, Y4
+	VMOVUPS      Y0, 416(SI)
+	VMOVUPS      Y2, 448(SI)
+	VMOVUPS      Y3, 480(SI)
+	VMOVUPS      Y4, 512(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 544(SI)
+	VMULPS       Y4, Y0, Y0
+	VMOVUPS      Y0, 576(SI)
+	VMOVUPS      224(SI), Y0
+	VMOVUPS      256(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VSUBPS       one<>+0(SB), Y6, Y2
+	VSUBPS       one<>+0(SB), Y7, Y3
+	VMULPS       half<>+0(SB), Y2, Y2
+	VMULPS       half<>+0(SB), Y3, Y3
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y6, Y4
+	VCMPPS       $0x1e, sqrt2Less1<>+0(SB), Y7, Y5
+	VBLENDVPS    Y4, Y2, Y6, Y2
+	VBLENDVPS    Y5, Y3, Y7, Y3
+	VMOVUPS      log11<>+0(SB), Y6
+	VMOVUPS      log11<>+0(SB), Y7
+	VFMADD213PS  log10<>+0(SB), Y2, Y6
+	VFMADD213PS  log10<>+0(SB), Y3, Y7
+	VFMADD213PS  log9<>+0(SB), Y2, Y6
+	VFMADD213PS  log9<>+0(SB), Y3, Y7
+	VFMADD213PS  log8<>+0(SB), Y2, Y6
+	VFMADD213PS  log8<>+0(SB), Y3, Y7
+	VFMADD213PS  log7<>+0(SB), Y2, Y6
+	VFMADD213PS  log7<>+0(SB), Y3, Y7
+	VFMADD213PS  log6<>+0(SB), Y2, Y6
+	VFMADD213PS  log6<>+0(SB), Y3, Y7
+	VFMADD213PS  log5<>+0(SB), Y2, Y6
+	VFMADD213PS  log5<>+0(SB), Y3, Y7
+	VFMADD213PS  log4<>+0(SB), Y2, Y6
+	VFMADD213PS  log4<>+0(SB), Y3, Y7
+	VFMADD213PS  log3<>+0(SB), Y2, Y6
+	VFMADD213PS  log3<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VMULPS       Y2, Y8, Y10
+	VMULPS       Y3, Y9, Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VFNMADD231PS half<>+0(SB), Y8, Y6
+	VFNMADD231PS half<>+0(SB), Y9, Y7
+	VANDPS       ln2Low<>+0(SB), Y4, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       ln2Low<>+0(SB), Y5, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y2, Y6, Y6
+	VADDPS       Y3, Y7, Y7
+	VANDPS       ln2High<>+0(SB), Y4, Y2
+	VADDPS       Y2, Y6, Y6
+	VANDPS       ln2High<>+0(SB), Y5, Y2
+	VADDPS       Y2, Y7, Y7
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y2, Y0
+	VMAXPS       Y1, Y3, Y1
+	VADDPS       Y0, Y6, Y6
+	VADDPS       Y1, Y7, Y7
+	VADDPS       minSlope<>+0(SB), Y6, Y6
+	VADDPS       minSlope<>+0(SB), Y7, Y7
+	VMOVUPS      192(SI), Y0
+	VCMPPS       $0x00, 3296(SI), Y0, Y1
+	VBLENDVPS    Y1, one<>+0(SB), Y6, Y6
+	VCMPPS       $0x00, 3328(SI), Y0, Y0
+	VBLENDVPS    Y0, one<>+0(SB), Y7, Y7
+	VMOVUPS      Y6, 608(SI)
+	VMOVUPS      Y7, 640(SI)
+	VMOVUPS      32(SI), Y0
+	VSUBPS       416(SI), Y0, Y0
+	VMULPS       544(SI), Y0, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMULPS       Y1, Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      Y0, 672(SI)
+	VMOVUPS      Y2, 704(SI)
+	VMOVUPS      Y3, 736(SI)
+	VMOVUPS      Y1, 768(SI)
+	VMULPS       576(SI), Y3, Y0
+	VFMADD231PS  608(SI), Y2, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      608(SI), Y0
+	VSUBPS       576(SI), Y0, Y0
+	VSUBPS       576(SI), Y0, Y0
+	VADDPS       640(SI), Y0, Y0
+	VFMADD213PS  576(SI), Y2, Y0
+	VMOVUPS      Y0, 832(SI)
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y0, Y4, Y0
+	VMOVUPS      Y0, 864(SI)
+	VADDPS       Y2, Y2, Y0
+	VMULPS       576(SI), Y0, Y0
+	VFMADD231PS  640(SI), Y3, Y0
+	VFMADD231PS  608(SI), Y1, Y0
+	VMOVUPS      Y0, 896(SI)
+	VMOVUPS      896(SI), Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       672(SI), Y1, Y1
+	VMULPS       608(SI), Y1, Y2
+	VSUBPS       672(SI), Y1, Y1
+	VMOVUPS      672(SI), Y3
+	VFMSUB231PS  640(SI), Y3, Y2
+	VFMADD231PS  576(SI), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      608(SI), Y0
+	VSUBPS       576(SI), Y0, Y0
+	VSUBPS       576(SI), Y0, Y0
+	VADDPS       640(SI), Y0, Y0
+	VMULPS       Y0, Y1, Y1
+	VFNMADD231PS 864(SI), Y1, Y2
+	VADDPS       Y2, Y2, Y2
+	VMULPS       544(SI), Y2, Y2
+	VMULPS       3392(SI), Y2, Y2
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (DX), Y0, Y0
+	VSUBPS       Y2, Y0, Y0
+	VMOVUPS      864(SI), Y1
+	VMULPS       576(SI), Y1, Y1
+	VMULPS       Y1, Y1, Y1
+	VMULPS       896(SI), Y1, Y1
+	VDIVPS       Y1, Y0, Y0
+	VMOVUPS      448(SI), Y1
+	VMOVUPS      800(SI), Y2
+	VMULPS       864(SI), Y2, Y2
+	VFMADD231PS  512(SI), Y2, Y1
+	VMOVUPS      Y0, Y2
+	VMOVUPS      32(SI), Y3
+	VCMPPS       $0x11, 3072(SI), Y3, Y4
+	VCMPPS       $0x1e, 3104(SI), Y3, Y3
+	VORPS        Y3, Y4, Y4
+	VBLENDVPS    Y4, 32(SI), Y1, Y1
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   (DX), Y3, Y3
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   Y1, Y3, (CX)
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y2, Y1, (DX)
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 928(SI)
+	VMOVUPS      3392(SI), Y0
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 960(SI)
+	VMOVUPS      896(SI), Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VSUBPS       672(SI), Y1, Y1
+	VMULPS       608(SI), Y1, Y2
+	VSUBPS       672(SI), Y1, Y1
+	VMOVUPS      672(SI), Y3
+	VFMSUB231PS  640(SI), Y3, Y2
+	VFMADD231PS  576(SI), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      608(SI), Y3
+	VSUBPS       576(SI), Y3, Y3
+	VSUBPS       576(SI), Y3, Y3
+	VADDPS       640(SI), Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VFNMADD231PS 864(SI), Y1, Y2
+	VADDPS       Y2, Y2, Y2
+	VMULPS       960(SI), Y2, Y1
+	VMOVUPS      864(SI), Y2
+	VMULPS       864(SI), Y2, Y2
+	VMULPS       512(SI), Y2, Y2
+	VMULPS       928(SI), Y2, Y2
+	VMULPS       576(SI), Y2, Y3
+	VFMADD231PS  896(SI), Y3, Y1
+	VMULPS       960(SI), Y0, Y0
+	VMOVUPS      864(SI), Y3
+	VMULPS       960(SI), Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VMOVUPS      704(SI), Y4
+	VADDPS       Y4, Y4, Y5
+	VMOVUPS      one<>+0(SB), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMULPS       800(SI), Y6, Y7
+	VMOVUPS      736(SI), Y8
+	VFMSUB231PS  832(SI), Y8, Y7
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y0, Y5, Y7
+	VFNMADD231PS Y3, Y6, Y7
+	VMOVUPS      960(SI), Y5
+	VADDPS       Y5, Y5, Y5
+	VDIVPS       576(SI), Y5, Y5
+	VADDPS       Y5, Y7, Y7
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      832(SI), Y4
+	VSUBPS       800(SI), Y4, Y4
+	VMULPS       800(SI), Y2, Y5
+	VFMSUB213PS  Y3, Y2, Y4
+	VFMADD231PS  768(SI), Y0, Y4
+	VADDPS       Y3, Y5, Y5
+	VFMSUB231PS  736(SI), Y0, Y5
+	VMOVUPS      800(SI), Y0
+	VMULPS       864(SI), Y0, Y0
+	VMULPS       928(SI), Y0, Y0
+	VFMADD231PS  544(SI), Y7, Y0
+	VMOVUPS      Y0, 992(SI)
+	VMULPS       672(SI), Y1, Y0
+	VFMADD231PS  576(SI), Y7, Y0
+	VMULPS       544(SI), Y0, Y0
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 1024(SI)
+	VMULPS       544(SI), Y1, Y0
+	VMOVUPS      Y0, 1056(SI)
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 1088(SI)
+	VMOVUPS      Y4, 1120(SI)
+	VMOVUPS      Y5, 1152(SI)
+	VMOVUPS      224(SI), Y0
+	VMOVUPS      256(SI), Y1
+	VORPS        signBit<>+0(SB), Y0, Y2
+	VORPS        signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y2, Y4
+	VMULPS       log2e<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y2
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y3
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y2, Y6
+	VFMADD213PS  exp6<>+0(SB), Y3, Y7
+	VFMADD213PS  exp5<>+0(SB), Y2, Y6
+	VFMADD213PS  exp5<>+0(SB), Y3, Y7
+	VFMADD213PS  exp4<>+0(SB), Y2, Y6
+	VFMADD213PS  exp4<>+0(SB), Y3, Y7
+	VFMADD213PS  exp3<>+0(SB), Y2, Y6
+	VFMADD213PS  exp3<>+0(SB), Y3, Y7
+	VFMADD213PS  exp2<>+0(SB), Y2, Y6
+	VFMADD213PS  exp2<>+0(SB), Y3, Y7
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VFMADD213PS  Y2, Y8, Y6
+	VFMADD213PS  Y3, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VMOVUPS      one<>+0(SB), Y2
+	VBLENDVPS    Y0, Y6, Y2, Y0
+	VMOVUPS      one<>+0(SB), Y2
+	VBLENDVPS    Y1, Y7, Y2, Y1
+	VADDPS       one<>+0(SB), Y6, Y6
+	VADDPS       one<>+0(SB), Y7, Y7
+	VDIVPS       Y6, Y0, Y0
+	VDIVPS       Y7, Y1, Y1
+	VMULPS       1120(SI), Y0, Y0
+	VMULPS       1152(SI), Y1, Y1
+	VMOVUPS      192(SI), Y2
+	VCMPPS       $0x00, 3296(SI), Y2, Y3
+	VANDNPS      Y0, Y3, Y0
+	VCMPPS       $0x00, 3328(SI), Y2, Y2
+	VANDNPS      Y1, Y2, Y1
+	VMOVUPS      Y0, 1184(SI)
+	VMOVUPS      Y1, 1216(SI)
+	VMOVUPS      1088(SI), Y0
+	VMULPS       288(SI), Y0, Y0
+	VMOVUPS      1024(SI), Y1
+	VFMADD231PS  320(SI), Y1, Y0
+	VMULPS       64(SI), Y0, Y0
+	VMOVUPS      64(SI), Y1
+	VMULPS       3200(SI), Y1, Y1
+	VMOVUPS      32(SI), Y2
+	VCMPPS       $0x11, 3072(SI), Y2, Y3
+	VCMPPS       $0x1e, 3104(SI), Y2, Y2
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      1088(SI), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      1024(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y2, Y2
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, 1248(SI)
+	VMULPS       Y1, Y4, Y4
+	VANDNPS      Y4, Y3, Y4
+	VMOVUPS      Y4, 1280(SI)
+	VMULPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y3, Y0
+	VMOVUPS      Y0, 1312(SI)
+	VMOVUPS      928(SI), Y0
+	VMULPS       352(SI), Y0, Y0
+	VMOVUPS      992(SI), Y1
+	VFMADD231PS  384(SI), Y1, Y0
+	VMULPS       128(SI), Y0, Y0
+	VMOVUPS      128(SI), Y1
+	VMULPS       3200(SI), Y1, Y1
+	VMOVUPS      32(SI), Y2
+	VCMPPS       $0x11, 3072(SI), Y2, Y3
+	VCMPPS       $0x1e, 3104(SI), Y2, Y2
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      928(SI), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      992(SI), Y4
+	VSUBPS       Y0, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y2, Y2
+	VANDNPS      Y2, Y3, Y2
+	VMOVUPS      Y2, 1344(SI)
+	VMULPS       Y1, Y4, Y4
+	VANDNPS      Y4, Y3, Y4
+	VMOVUPS      Y4, 1376(SI)
+	VMULPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y3, Y0
+	VMOVUPS      Y0, 1408(SI)
+	MOVQ         R8, CX
+	IMULQ        DI, CX
+	ADDQ         AX, CX
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      192(SI), Y1
+	MOVQ         SI, DX
+	MOVQ         R8, BX
+	JMP          l30
+
+l29:
+	VCMPPS     $0x00, Y0, Y1, Y2
+	VCMPPS     $0x1e, Y0, Y1, Y3
+	VMOVUPS    1312(SI), Y4
+	VBLENDVPS  Y3, 1248(SI), Y4, Y4
+	VBLENDVPS  Y2, 1280(SI), Y4, Y4
+	VMULPS     3488(DX), Y4, Y4
+	VMOVUPS    (SI), Y5
+	VMASKMOVPS Y4, Y5, (AX)
+	ADDQ       DI, AX
+	VMOVUPS    1408(SI), Y4
+	VBLENDVPS  Y3, 1344(SI), Y4, Y4
+	VBLENDVPS  Y2, 1376(SI), Y4, Y4
+	VMULPS     5696(DX), Y4, Y4
+	VMOVUPS    (SI), Y2
+	VMASKMOVPS Y4, Y2, (CX)
+	ADDQ       DI, CX
+	VADDPS     one<>+0(SB), Y0, Y0
+	ADDQ       $0x20, DX
+
+l30:
+	SUBQ    $0x01, BX
+	JGE     l29
+	VMOVUPS 32(SI), Y0
+	VCMPPS  $0x11, 3072(SI), Y0, Y1
+	VCMPPS  $0x1e, 3104(SI), Y0, Y0
+	VORPS   Y0, Y1, Y1
+	VMOVUPS 1184(SI), Y0
+	VMOVUPS 1216(SI), Y2
+	VMOVUPS 192(SI), Y3
+	VANDNPS Y0, Y1, Y0
+	VANDNPS Y2, Y1, Y2
+	VCMPPS  $0x00, 3360(SI), Y3, Y1
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS 3296(SI), Y4
+	MOVQ    SI, AX
+	MOVQ    R9, DX
+	JMP     l32
+
+l31:
+	VADDPS     one<>+0(SB), Y4, Y5
+	VCMPPS     $0x00, Y5, Y3, Y6
+	VANDPS     Y0, Y6, Y6
+	VCMPPS     $0x00, Y4, Y3, Y4
+	VBLENDVPS  Y4, Y2, Y6, Y6
+	VADDPS     Y1, Y6, Y6
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS Y6, Y1, (CX)
+	ADDQ       DI, CX
+	VMOVAPS    Y5, Y4
+	VXORPS     Y1, Y1, Y1
+	ADDQ       $0x20, AX
+
+l32:
+	SUBQ $0x01, DX
+	JGE  l31
+
+done:
+	VZEROUPPER
+	RET
+
+// func mixtureForwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·mixtureForwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R9
+	VBROADCASTSS (R9), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R9), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R9), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R9), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R9), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R9), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R9), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R9), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R9), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R9), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R9), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R9), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	MOVQ         AX, R9
+	VMOVUPS      (R9), Y0
+	ADDQ         DI, R9
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      (R9), Y0
+	ADDQ         DI, R9
+	VMOVUPS      Y0, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VFMADD132PS  perLogScale<>+0(SB), Y2, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y0, 64(SI)
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y2
+	VFMADD213PS  exp6<>+0(SB), Y0, Y2
+	VFMADD213PS  exp5<>+0(SB), Y0, Y2
+	VFMADD213PS  exp4<>+0(SB), Y0, Y2
+	VFMADD213PS  exp3<>+0(SB), Y0, Y2
+	VFMADD213PS  exp2<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y2
+	VMOVUPS      Y2, 96(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	MOVQ         SI, R10
+	MOVQ         R8, R11
+	JMP          l2
+
+l1:
+	VMOVUPS (R9), Y1
+	ADDQ    DI, R9
+	VMOVUPS Y1, 3488(R10)
+	VMAXPS  Y1, Y0, Y0
+	ADDQ    $0x20, R10
+
+l2:
+	SUBQ $0x01, R11
+	JGE  l1
+	MOVQ SI, R10
+	MOVQ R8, R11
+	JMP  l4
+
+l3:
+	VMOVUPS (R9), Y1
+	ADDQ    DI, R9
+	VMOVUPS Y1, 5696(R10)
+	ADDQ    $0x20, R10
+
+l4:
+	SUBQ   $0x01, R11
+	JGE    l3
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, R10
+	MOVQ   R8, R11
+	JMP    l6
+
+l5:
+	VMOVUPS      3488(R10), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      leastLogit<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, 3488(R10)
+	VMOVUPS      (R9), Y3
+	ADDQ         DI, R9
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expLarge<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VMULPS       log2e<>+0(SB), Y2, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y2
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y3, Y6
+	VFMADD213PS  exp6<>+0(SB), Y2, Y7
+	VFMADD213PS  exp5<>+0(SB), Y3, Y6
+	VFMADD213PS  exp5<>+0(SB), Y2, Y7
+	VFMADD213PS  exp4<>+0(SB), Y3, Y6
+	VFMADD213PS  exp4<>+0(SB), Y2, Y7
+	VFMADD213PS  exp3<>+0(SB), Y3, Y6
+	VFMADD213PS  exp3<>+0(SB), Y2, Y7
+	VFMADD213PS  exp2<>+0(SB), Y3, Y6
+	VFMADD213PS  exp2<>+0(SB), Y2, Y7
+	VMULPS       Y3, Y3, Y8
+	VMULPS       Y2, Y2, Y9
+	VFMADD213PS  Y3, Y8, Y6
+	VFMADD213PS  Y2, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VADDPS       mixtureFloor<>+0(SB), Y6, Y6
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 7904(R10)
+	VMOVUPS      Y7, 10112(R10)
+	VADDPS       Y7, Y1, Y1
+	ADDQ         $0x20, R10
+
+l6:
+	SUBQ         $0x01, R11
+	JGE          l5
+	VMOVUPS      Y1, 128(SI)
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 160(SI)
+	VMOVUPS      (CX), Y0
+	VMOVUPS      Y0, 192(SI)
+	VMOVUPS      Y0, 224(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 256(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 288(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 320(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 352(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 384(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 416(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 448(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 480(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VMOVUPS      224(SI), Y1
+	MOVQ         SI, R9
+	MOVQ         R8, R10
+	JMP          l8
+
+l7:
+	VSUBPS  5696(R9), Y1, Y2
+	VMULPS  7904(R9), Y2, Y2
+	VMOVUPS Y2, 12320(R9)
+	VORPS   signBit<>+0(SB), Y2, Y2
+	VADDPS  3488(R9), Y2, Y2
+	VMAXPS  Y2, Y0, Y0
+	ADDQ    $0x20, R9
+
+l8:
+	SUBQ   $0x01, R10
+	JGE    l7
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   SI, R9
+	MOVQ   R8, R10
+	JMP    l10
+
+l9:
+	VMOVUPS      12320(R9), Y6
+	VORPS        signBit<>+0(SB), Y6, Y6
+	VADDPS       3488(R9), Y6, Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y7, Y8, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VMULPS       log2e<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y8, Y8
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y6, Y6
+	VMOVUPS      Y7, Y7
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y9, Y7
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y9, Y7
+	VMOVUPS      exp7<>+0(SB), Y10
+	VMOVUPS      exp7<>+0(SB), Y11
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp6<>+0(SB), Y7, Y11
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y7, Y11
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y7, Y11
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y7, Y11
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y7, Y11
+	VMULPS       Y6, Y6, Y12
+	VMULPS       Y7, Y7, Y13
+	VFMADD213PS  Y6, Y12, Y10
+	VFMADD213PS  Y7, Y13, Y11
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VCVTPS2DQ    Y9, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       one<>+0(SB), Y7, Y7
+	VFMADD213PS  Y6, Y6, Y10
+	VFMADD213PS  Y7, Y7, Y11
+	VADDPS       one<>+0(SB), Y10, Y6
+	VMOVUPS      one<>+0(SB), Y7
+	VDIVPS       Y6, Y7, Y6
+	VMULPS       Y6, Y11, Y11
+	VMOVUPS      Y6, 14528(R9)
+	VMOVUPS      Y11, 16736(R9)
+	VMULPS       Y6, Y11, Y7
+	VMULPS       7904(R9), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMULPS       10112(R9), Y6, Y6
+	VMOVUPS      12320(R9), Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y7, Y7
+	VANDPS       Y11, Y7, Y8
+	VADDPS       Y8, Y1, Y1
+	VANDPS       Y6, Y7, Y8
+	VADDPS       Y8, Y4, Y4
+	VANDNPS      Y11, Y7, Y11
+	VANDNPS      Y6, Y7, Y6
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x20, R9
+
+l10:
+	SUBQ         $0x01, R10
+	JGE          l9
+	VMOVUPS      Y0, 512(SI)
+	VMOVUPS      Y1, 544(SI)
+	VMOVUPS      Y3, 576(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y5, Y1, Y1
+	VMOVUPS      Y1, 352(SI)
+	VMOVUPS      Y5, 608(SI)
+	VMOVUPS      expTiny<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y0, Y3
+	VFMADD213PS  exp5<>+0(SB), Y0, Y3
+	VFMADD213PS  exp4<>+0(SB), Y0, Y3
+	VFMADD213PS  exp3<>+0(SB), Y0, Y3
+	VFMADD213PS  exp2<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y5
+	VFMADD213PS  Y0, Y5, Y3
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y3
+	VMOVUPS      Y2, Y0
+	VMOVUPS      Y4, Y1
+	VFMADD231PS  544(SI), Y3, Y0
+	VFMADD231PS  576(SI), Y3, Y1
+	VMOVUPS      Y3, 640(SI)
+	VMOVUPS      Y0, 672(SI)
+	VMOVUPS      Y1, 704(SI)
+	VMOVUPS      Y2, 736(SI)
+	VMOVUPS      Y4, 768(SI)
+	VMOVUPS      736(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      672(SI), Y1
+	VBLENDVPS    Y0, 544(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      736(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      512(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      768(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      704(SI), Y1
+	VBLENDVPS    Y0, 576(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      768(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      512(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 832(SI)
+	VMOVUPS      800(SI), Y0
+	VSUBPS       832(SI), Y0, Y0
+	VMOVUPS      Y0, 256(SI)
+	VMOVUPS      608(SI), Y0
+	VPSUBD       sqrtHalf<>+0(SB), Y0, Y1
+	VANDPS       mantissa<>+0(SB), Y1, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y1, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y1, Y3
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y0, Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VSUBPS       Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VADDPS       512(SI), Y1, Y1
+	VADDPS       160(SI), Y1, Y1
+	VSUBPS       800(SI), Y1, Y1
+	VSUBPS       832(SI), Y1, Y1
+	VMOVUPS      Y1, 288(SI)
+	VMOVUPS      672(SI), Y0
+	VSUBPS       704(SI), Y0, Y0
+	VDIVPS       128(SI), Y0, Y0
+	VMOVUPS      Y0, 320(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      256(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y1
+	VBLENDVPS    Y1, minusOne<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 416(SI)
+	VMOVUPS      672(SI), Y0
+	VMOVUPS      704(SI), Y1
+	VMOVUPS      544(SI), Y2
+	VMOVUPS      736(SI), Y3
+	VMOVUPS      256(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 704(SI), Y0, Y0
+	VMOVUPS      256(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 672(SI), Y1, Y1
+	VMOVUPS      256(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 576(SI), Y2, Y2
+	VMOVUPS      256(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 768(SI), Y3, Y3
+	VMOVUPS      Y1, 384(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 480(SI)
+	VMULPS       640(SI), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y3, Y1
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      Y0, 448(SI)
+	VMOVUPS      256(SI), Y0
+	VMOVUPS      (SI), Y1
+	VFMADD132PS  96(SI), Y1, Y0
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      288(SI), Y0
+	VADDPS       64(SI), Y0, Y0
+	VMOVUPS      Y0, (DX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, BX
+
+test:
+	CMPQ         BX, $0x08
+	JGE          round
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         edge<>+0(SB), R9
+	NEGQ         BX
+	VMOVDQU      32(R9)(BX*4), Y0
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	ADDQ         DI, AX
+	VMOVUPS      Y0, 32(SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	ADDQ         DI, AX
+	VMOVUPS      Y0, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VFMADD132PS  perLogScale<>+0(SB), Y2, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y1, 64(SI)
+	VMOVUPS      Y0, 96(SI)
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y2
+	VFMADD213PS  exp6<>+0(SB), Y0, Y2
+	VFMADD213PS  exp5<>+0(SB), Y0, Y2
+	VFMADD213PS  exp4<>+0(SB), Y0, Y2
+	VFMADD213PS  exp3<>+0(SB), Y0, Y2
+	VFMADD213PS  exp2<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y2
+	VMOVUPS      Y2, 128(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	MOVQ         SI, BX
+	MOVQ         R8, R9
+	JMP          l12
+
+l11:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (AX), Y1, Y1
+	ADDQ       DI, AX
+	VMOVUPS    Y1, 3488(BX)
+	VMAXPS     Y1, Y0, Y0
+	ADDQ       $0x20, BX
+
+l12:
+	SUBQ $0x01, R9
+	JGE  l11
+	MOVQ SI, BX
+	MOVQ R8, R9
+	JMP  l14
+
+l13:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (AX), Y1, Y1
+	ADDQ       DI, AX
+	VMOVUPS    Y1, 5696(BX)
+	ADDQ       $0x20, BX
+
+l14:
+	SUBQ   $0x01, R9
+	JGE    l13
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, BX
+	MOVQ   R8, R9
+	JMP    l16
+
+l15:
+	VMOVUPS      3488(BX), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      leastLogit<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, 3488(BX)
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   (AX), Y3, Y3
+	ADDQ         DI, AX
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expLarge<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VMULPS       log2e<>+0(SB), Y2, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y2
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y3, Y6
+	VFMADD213PS  exp6<>+0(SB), Y2, Y7
+	VFMADD213PS  exp5<>+0(SB), Y3, Y6
+	VFMADD213PS  exp5<>+0(SB), Y2, Y7
+	VFMADD213PS  exp4<>+0(SB), Y3, Y6
+	VFMADD213PS  exp4<>+0(SB), Y2, Y7
+	VFMADD213PS  exp3<>+0(SB), Y3, Y6
+	VFMADD213PS  exp3<>+0(SB), Y2, Y7
+	VFMADD213PS  exp2<>+0(SB), Y3, Y6
+	VFMADD213PS  exp2<>+0(SB), Y2, Y7
+	VMULPS       Y3, Y3, Y8
+	VMULPS       Y2, Y2, Y9
+	VFMADD213PS  Y3, Y8, Y6
+	VFMADD213PS  Y2, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VADDPS       mixtureFloor<>+0(SB), Y6, Y6
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 7904(BX)
+	VMOVUPS      Y7, 10112(BX)
+	VADDPS       Y7, Y1, Y1
+	ADDQ         $0x20, BX
+
+l16:
+	SUBQ         $0x01, R9
+	JGE          l15
+	VMOVUPS      Y1, 160(SI)
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 192(SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (CX), Y0, Y0
+	VMOVUPS      Y0, 224(SI)
+	VMOVUPS      Y0, 256(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 288(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 320(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 352(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 384(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 416(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 448(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 480(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 512(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VMOVUPS      256(SI), Y1
+	MOVQ         SI, AX
+	MOVQ         R8, BX
+	JMP          l18
+
+l17:
+	VSUBPS  5696(AX), Y1, Y2
+	VMULPS  7904(AX), Y2, Y2
+	VMOVUPS Y2, 12320(AX)
+	VORPS   signBit<>+0(SB), Y2, Y2
+	VADDPS  3488(AX), Y2, Y2
+	VMAXPS  Y2, Y0, Y0
+	ADDQ    $0x20, AX
+
+l18:
+	SUBQ   $0x01, BX
+	JGE    l17
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   SI, AX
+	MOVQ   R8, BX
+	JMP    l20
+
+l19:
+	VMOVUPS      12320(AX), Y6
+	VORPS        signBit<>+0(SB), Y6, Y6
+	VADDPS       3488(AX), Y6, Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y7, Y8, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VMULPS       log2e<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y8, Y8
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y6, Y6
+	VMOVUPS      Y7, Y7
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y9, Y7
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y9, Y7
+	VMOVUPS      exp7<>+0(SB), Y10
+	VMOVUPS      exp7<>+0(SB), Y11
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp6<>+0(SB), Y7, Y11
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y7, Y11
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y7, Y11
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y7, Y11
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y7, Y11
+	VMULPS       Y6, Y6, Y12
+	VMULPS       Y7, Y7, Y13
+	VFMADD213PS  Y6, Y12, Y10
+	VFMADD213PS  Y7, Y13, Y11
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VCVTPS2DQ    Y9, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       one<>+0(SB), Y7, Y7
+	VFMADD213PS  Y6, Y6, Y10
+	VFMADD213PS  Y7, Y7, Y11
+	VADDPS       one<>+0(SB), Y10, Y6
+	VMOVUPS      one<>+0(SB), Y7
+	VDIVPS       Y6, Y7, Y6
+	VMULPS       Y6, Y11, Y11
+	VMOVUPS      Y6, 14528(AX)
+	VMOVUPS      Y11, 16736(AX)
+	VMULPS       Y6, Y11, Y7
+	VMULPS       7904(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMULPS       10112(AX), Y6, Y6
+	VMOVUPS      12320(AX), Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y7, Y7
+	VANDPS       Y11, Y7, Y8
+	VADDPS       Y8, Y1, Y1
+	VANDPS       Y6, Y7, Y8
+	VADDPS       Y8, Y4, Y4
+	VANDNPS      Y11, Y7, Y11
+	VANDNPS      Y6, Y7, Y6
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x20, AX
+
+l20:
+	SUBQ         $0x01, BX
+	JGE          l19
+	VMOVUPS      Y0, 544(SI)
+	VMOVUPS      Y1, 576(SI)
+	VMOVUPS      Y3, 608(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y5, Y1, Y1
+	VMOVUPS      Y1, 384(SI)
+	VMOVUPS      Y5, 640(SI)
+	VMOVUPS      expTiny<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y0, Y3
+	VFMADD213PS  exp5<>+0(SB), Y0, Y3
+	VFMADD213PS  exp4<>+0(SB), Y0, Y3
+	VFMADD213PS  exp3<>+0(SB), Y0, Y3
+	VFMADD213PS  exp2<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y5
+	VFMADD213PS  Y0, Y5, Y3
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y3
+	VMOVUPS      Y2, Y0
+	VMOVUPS      Y4, Y1
+	VFMADD231PS  576(SI), Y3, Y0
+	VFMADD231PS  608(SI), Y3, Y1
+	VMOVUPS      Y3, 672(SI)
+	VMOVUPS      Y0, 704(SI)
+	VMOVUPS      Y1, 736(SI)
+	VMOVUPS      Y2, 768(SI)
+	VMOVUPS      Y4, 800(SI)
+	VMOVUPS      768(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      704(SI), Y1
+	VBLENDVPS    Y0, 576(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      768(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      544(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 832(SI)
+	VMOVUPS      800(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      736(SI), Y1
+	VBLENDVPS    Y0, 608(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      800(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      544(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 864(SI)
+	VMOVUPS      832(SI), Y0
+	VSUBPS       864(SI), Y0, Y0
+	VMOVUPS      Y0, 288(SI)
+	VMOVUPS      640(SI), Y0
+	VPSUBD       sqrtHalf<>+0(SB), Y0, Y1
+	VANDPS       mantissa<>+0(SB), Y1, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y1, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y1, Y3
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y0, Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VSUBPS       Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VADDPS       544(SI), Y1, Y1
+	VADDPS       192(SI), Y1, Y1
+	VSUBPS       832(SI), Y1, Y1
+	VSUBPS       864(SI), Y1, Y1
+	VMOVUPS      Y1, 320(SI)
+	VMOVUPS      704(SI), Y0
+	VSUBPS       736(SI), Y0, Y0
+	VDIVPS       160(SI), Y0, Y0
+	VMOVUPS      Y0, 352(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      288(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y1
+	VBLENDVPS    Y1, minusOne<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 448(SI)
+	VMOVUPS      704(SI), Y0
+	VMOVUPS      736(SI), Y1
+	VMOVUPS      576(SI), Y2
+	VMOVUPS      768(SI), Y3
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 736(SI), Y0, Y0
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 704(SI), Y1, Y1
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 608(SI), Y2, Y2
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 800(SI), Y3, Y3
+	VMOVUPS      Y1, 416(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 512(SI)
+	VMULPS       672(SI), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y3, Y1
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      Y0, 480(SI)
+	VMOVUPS      288(SI), Y0
+	VMOVUPS      32(SI), Y1
+	VFMADD132PS  128(SI), Y1, Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (CX)
+	VMOVUPS      320(SI), Y0
+	VADDPS       96(SI), Y0, Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA perLogScale<>+0(SB)/4, $0x3dde5bd9
+DATA perLogScale<>+4(SB)/4, $0x3dde5bd9
+DATA perLogScale<>+8(SB)/4, $0x3dde5bd9
+DATA perLogScale<>+12(SB)/4, $0x3dde5bd9
+DATA perLogScale<>+16(SB)/4, $0x3dde5bd9
+DATA perLogScale<>+20(SB)/4, $0x3dde5bd9
+DATA perLogScale<>+24(SB)/4, $0x3dde5bd9
+DATA perLogScale<>+28(SB)/4, $0x3dde5bd9
+GLOBL perLogScale<>(SB), RODATA|NOPTR, $32
+
+DATA leastLogit<>+0(SB)/4, $0xc2a00000
+DATA leastLogit<>+4(SB)/4, $0xc2a00000
+DATA leastLogit<>+8(SB)/4, $0xc2a00000
+DATA leastLogit<>+12(SB)/4, $0xc2a00000
+DATA leastLogit<>+16(SB)/4, $0xc2a00000
+DATA leastLogit<>+20(SB)/4, $0xc2a00000
+DATA leastLogit<>+24(SB)/4, $0xc2a00000
+DATA leastLogit<>+28(SB)/4, $0xc2a00000
+GLOBL leastLogit<>(SB), RODATA|NOPTR, $32
+
+DATA expLarge<>+0(SB)/4, $0x42ae0000
+DATA expLarge<>+4(SB)/4, $0x42ae0000
+DATA expLarge<>+8(SB)/4, $0x42ae0000
+DATA expLarge<>+12(SB)/4, $0x42ae0000
+DATA expLarge<>+16(SB)/4, $0x42ae0000
+DATA expLarge<>+20(SB)/4, $0x42ae0000
+DATA expLarge<>+24(SB)/4, $0x42ae0000
+DATA expLarge<>+28(SB)/4, $0x42ae0000
+GLOBL expLarge<>(SB), RODATA|NOPTR, $32
+
+DATA mixtureFloor<>+0(SB)/4, $0x3a800000
+DATA mixtureFloor<>+4(SB)/4, $0x3a800000
+DATA mixtureFloor<>+8(SB)/4, $0x3a800000
+DATA mixtureFloor<>+12(SB)/4, $0x3a800000
+DATA mixtureFloor<>+16(SB)/4, $0x3a800000
+DATA mixtureFloor<>+20(SB)/4, $0x3a800000
+DATA mixtureFloor<>+24(SB)/4, $0x3a800000
+DATA mixtureFloor<>+28(SB)/4, $0x3a800000
+GLOBL mixtureFloor<>(SB), RODATA|NOPTR, $32
+
+DATA minusOne<>+0(SB)/4, $0xbf800000
+DATA minusOne<>+4(SB)/4, $0xbf800000
+DATA minusOne<>+8(SB)/4, $0xbf800000
+DATA minusOne<>+12(SB)/4, $0xbf800000
+DATA minusOne<>+16(SB)/4, $0xbf800000
+DATA minusOne<>+20(SB)/4, $0xbf800000
+DATA minusOne<>+24(SB)/4, $0xbf800000
+DATA minusOne<>+28(SB)/4, $0xbf800000
+GLOBL minusOne<>(SB), RODATA|NOPTR, $32
+
+// func mixtureInverseAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·mixtureInverseAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R9
+	VBROADCASTSS (R9), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R9), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R9), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R9), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R9), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R9), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R9), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R9), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R9), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R9), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R9), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R9), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	MOVQ         AX, R9
+	VMOVUPS      (R9), Y0
+	ADDQ         DI, R9
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      (R9), Y0
+	ADDQ         DI, R9
+	VMOVUPS      Y0, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VFMADD132PS  perLogScale<>+0(SB), Y2, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y0, 64(SI)
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y2
+	VFMADD213PS  exp6<>+0(SB), Y0, Y2
+	VFMADD213PS  exp5<>+0(SB), Y0, Y2
+	VFMADD213PS  exp4<>+0(SB), Y0, Y2
+	VFMADD213PS  exp3<>+0(SB), Y0, Y2
+	VFMADD213PS  exp2<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y2
+	VMOVUPS      Y2, 96(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	MOVQ         SI, R10
+	MOVQ         R8, R11
+	JMP          l2
+
+l1:
+	VMOVUPS (R9), Y1
+	ADDQ    DI, R9
+	VMOVUPS Y1, 3488(R10)
+	VMAXPS  Y1, Y0, Y0
+	ADDQ    $0x20, R10
+
+l2:
+	SUBQ $0x01, R11
+	JGE  l1
+	MOVQ SI, R10
+	MOVQ R8, R11
+	JMP  l4
+
+l3:
+	VMOVUPS (R9), Y1
+	ADDQ    DI, R9
+	VMOVUPS Y1, 5696(R10)
+	ADDQ    $0x20, R10
+
+l4:
+	SUBQ   $0x01, R11
+	JGE    l3
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, R10
+	MOVQ   R8, R11
+	JMP    l6
+
+l5:
+	VMOVUPS      3488(R10), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      leastLogit<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, 3488(R10)
+	VMOVUPS      (R9), Y3
+	ADDQ         DI, R9
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expLarge<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VMULPS       log2e<>+0(SB), Y2, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y2
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y3, Y6
+	VFMADD213PS  exp6<>+0(SB), Y2, Y7
+	VFMADD213PS  exp5<>+0(SB), Y3, Y6
+	VFMADD213PS  exp5<>+0(SB), Y2, Y7
+	VFMADD213PS  exp4<>+0(SB), Y3, Y6
+	VFMADD213PS  exp4<>+0(SB), Y2, Y7
+	VFMADD213PS  exp3<>+0(SB), Y3, Y6
+	VFMADD213PS  exp3<>+0(SB), Y2, Y7
+	VFMADD213PS  exp2<>+0(SB), Y3, Y6
+	VFMADD213PS  exp2<>+0(SB), Y2, Y7
+	VMULPS       Y3, Y3, Y8
+	VMULPS       Y2, Y2, Y9
+	VFMADD213PS  Y3, Y8, Y6
+	VFMADD213PS  Y2, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VADDPS       mixtureFloor<>+0(SB), Y6, Y6
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 7904(R10)
+	VMOVUPS      Y7, 10112(R10)
+	VADDPS       Y7, Y1, Y1
+	ADDQ         $0x20, R10
+
+l6:
+	SUBQ         $0x01, R11
+	JGE          l5
+	VMOVUPS      Y1, 128(SI)
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 160(SI)
+	VMOVUPS      (CX), Y0
+	VMOVUPS      Y0, 192(SI)
+	VSUBPS       (SI), Y0, Y0
+	VDIVPS       96(SI), Y0, Y0
+	VMOVUPS      Y0, 224(SI)
+	VMOVUPS      plusInf<>+0(SB), Y0
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         SI, R9
+	MOVQ         R8, R10
+	JMP          l8
+
+l7:
+	VMOVUPS     224(SI), Y3
+	VDIVPS      7904(R9), Y3, Y3
+	VADDPS      5696(R9), Y3, Y3
+	VMINPS      Y3, Y0, Y0
+	VMAXPS      Y3, Y1, Y1
+	VFMADD231PS 10112(R9), Y3, Y2
+	ADDQ        $0x20, R9
+
+l8:
+	SUBQ    $0x01, R10
+	JGE     l7
+	VDIVPS  128(SI), Y2, Y2
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VSUBPS  Y0, Y1, Y3
+	VMOVUPS Y2, 256(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 288(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 320(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 352(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 384(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 416(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 448(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 480(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 512(SI)
+	VMOVUPS Y0, 544(SI)
+	VMOVUPS Y1, 576(SI)
+	VMOVUPS Y3, 608(SI)
+	VMULPS  near<>+0(SB), Y3, Y3
+	VMOVUPS Y3, 640(SI)
+	MOVQ    $0x0000000000000001, R9
+	MOVQ    $0x0000000000000040, R10
+
+l9:
+	VMOVUPS minusInf<>+0(SB), Y0
+	VMOVUPS 256(SI), Y1
+	MOVQ    SI, R11
+	MOVQ    R8, R12
+	JMP     l12
+
+l11:
+	VSUBPS  5696(R11), Y1, Y2
+	VMULPS  7904(R11), Y2, Y2
+	VMOVUPS Y2, 12320(R11)
+	VORPS   signBit<>+0(SB), Y2, Y2
+	VADDPS  3488(R11), Y2, Y2
+	VMAXPS  Y2, Y0, Y0
+	ADDQ    $0x20, R11
+
+l12:
+	SUBQ   $0x01, R12
+	JGE    l11
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   SI, R11
+	MOVQ   R8, R12
+	JMP    l14
+
+l13:
+	VMOVUPS      12320(R11), Y6
+	VORPS        signBit<>+0(SB), Y6, Y6
+	VADDPS       3488(R11), Y6, Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y7, Y8, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VMULPS       log2e<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y8, Y8
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y6, Y6
+	VMOVUPS      Y7, Y7
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y9, Y7
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y9, Y7
+	VMOVUPS      exp7<>+0(SB), Y10
+	VMOVUPS      exp7<>+0(SB), Y11
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp6<>+0(SB), Y7, Y11
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y7, Y11
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y7, Y11
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y7, Y11
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y7, Y11
+	VMULPS       Y6, Y6, Y12
+	VMULPS       Y7, Y7, Y13
+	VFMADD213PS  Y6, Y12, Y10
+	VFMADD213PS  Y7, Y13, Y11
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VCVTPS2DQ    Y9, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       one<>+0(SB), Y7, Y7
+	VFMADD213PS  Y6, Y6, Y10
+	VFMADD213PS  Y7, Y7, Y11
+	VADDPS       one<>+0(SB), Y10, Y6
+	VMOVUPS      one<>+0(SB), Y7
+	VDIVPS       Y6, Y7, Y6
+	VMULPS       Y6, Y11, Y11
+	VMOVUPS      Y6, 14528(R11)
+	VMOVUPS      Y11, 16736(R11)
+	VMULPS       Y6, Y11, Y7
+	VMULPS       7904(R11), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMULPS       10112(R11), Y6, Y6
+	VMOVUPS      12320(R11), Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y7, Y7
+	VANDPS       Y11, Y7, Y8
+	VADDPS       Y8, Y1, Y1
+	VANDPS       Y6, Y7, Y8
+	VADDPS       Y8, Y4, Y4
+	VANDNPS      Y11, Y7, Y11
+	VANDNPS      Y6, Y7, Y6
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x20, R11
+
+l14:
+	SUBQ         $0x01, R12
+	JGE          l13
+	VMOVUPS      Y0, 672(SI)
+	VMOVUPS      Y1, 704(SI)
+	VMOVUPS      Y3, 736(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y5, Y1, Y1
+	VMOVUPS      Y1, 384(SI)
+	VMOVUPS      Y5, 768(SI)
+	VMOVUPS      expTiny<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y0, Y3
+	VFMADD213PS  exp5<>+0(SB), Y0, Y3
+	VFMADD213PS  exp4<>+0(SB), Y0, Y3
+	VFMADD213PS  exp3<>+0(SB), Y0, Y3
+	VFMADD213PS  exp2<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y5
+	VFMADD213PS  Y0, Y5, Y3
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y3
+	VMOVUPS      Y2, Y0
+	VMOVUPS      Y4, Y1
+	VFMADD231PS  704(SI), Y3, Y0
+	VFMADD231PS  736(SI), Y3, Y1
+	VMOVUPS      Y3, 800(SI)
+	VMOVUPS      Y0, 832(SI)
+	VMOVUPS      Y1, 864(SI)
+	VMOVUPS      Y2, 896(SI)
+	VMOVUPS      Y4, 928(SI)
+	VMOVUPS      896(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      832(SI), Y1
+	VBLENDVPS    Y0, 704(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      896(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      672(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 960(SI)
+	VMOVUPS      928(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      864(SI), Y1
+	VBLENDVPS    Y0, 736(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      928(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      672(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 992(SI)
+	VMOVUPS      960(SI), Y0
+	VSUBPS       992(SI), Y0, Y0
+	VMOVUPS      Y0, 288(SI)
+	VMOVUPS      768(SI), Y0
+	VPSUBD       sqrtHalf<>+0(SB), Y0, Y1
+	VANDPS       mantissa<>+0(SB), Y1, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y1, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y1, Y3
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y0, Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VSUBPS       Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VADDPS       672(SI), Y1, Y1
+	VADDPS       160(SI), Y1, Y1
+	VSUBPS       960(SI), Y1, Y1
+	VSUBPS       992(SI), Y1, Y1
+	VMOVUPS      Y1, 320(SI)
+	VMOVUPS      832(SI), Y0
+	VSUBPS       864(SI), Y0, Y0
+	VDIVPS       128(SI), Y0, Y0
+	VMOVUPS      Y0, 352(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      288(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y1
+	VBLENDVPS    Y1, minusOne<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 448(SI)
+	VMOVUPS      832(SI), Y0
+	VMOVUPS      864(SI), Y1
+	VMOVUPS      704(SI), Y2
+	VMOVUPS      896(SI), Y3
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 864(SI), Y0, Y0
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 832(SI), Y1, Y1
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 736(SI), Y2, Y2
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 928(SI), Y3, Y3
+	VMOVUPS      Y1, 416(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 512(SI)
+	VMULPS       800(SI), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y3, Y1
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      Y0, 480(SI)
+	TESTQ        R9, R9
+	JZ           l10
+	VMOVUPS      256(SI), Y0
+	VMOVUPS      288(SI), Y1
+	VSUBPS       224(SI), Y1, Y1
+	VMOVUPS      544(SI), Y2
+	VMOVUPS      576(SI), Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y1, Y4
+	VBLENDVPS    Y4, Y0, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x11, Y4, Y1, Y4
+	VBLENDVPS    Y4, Y0, Y2, Y2
+	VMOVUPS      Y2, 544(SI)
+	VMOVUPS      Y3, 576(SI)
+	VMOVUPS      Y0, Y4
+	VMOVUPS      320(SI), Y5
+	VXORPS       signBit<>+0(SB), Y5, Y5
+	VMOVUPS      expTiny<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      expLarge<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       log2e<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y5, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y6, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y6, Y5
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y5, Y7
+	VFMADD213PS  exp5<>+0(SB), Y5, Y7
+	VFMADD213PS  exp4<>+0(SB), Y5, Y7
+	VFMADD213PS  exp3<>+0(SB), Y5, Y7
+	VFMADD213PS  exp2<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VFMADD213PS  Y5, Y5, Y7
+	VFNMADD231PS Y1, Y7, Y4
+	VADDPS       Y3, Y2, Y1
+	VMULPS       half<>+0(SB), Y1, Y1
+	VMOVUPS      608(SI), Y5
+	VMULPS       half<>+0(SB), Y5, Y5
+	VSUBPS       Y0, Y4, Y6
+	VANDPS       noSign<>+0(SB), Y6, Y6
+	VCMPPS       $0x1d, Y6, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y1, Y1
+	VMAXPS       Y1, Y2, Y1
+	VMINPS       Y1, Y3, Y1
+	VMOVUPS      608(SI), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x00, Y3, Y2, Y2
+	VBLENDVPS    Y2, Y0, Y1, Y1
+	VMOVUPS      Y1, 256(SI)
+	VSUBPS       Y0, Y1, Y0
+	VANDPS       noSign<>+0(SB), Y0, Y0
+	VMOVUPS      Y1, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      640(SI), Y2
+	VFMADD132PS  near<>+0(SB), Y2, Y1
+	VCMPPS       $0x1e, Y1, Y0, Y2
+	VANDPS       Y0, Y2, Y2
+	VMOVUPS      Y2, 608(SI)
+	VCMPPS       $0x1e, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VORPS        X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VORPS        X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VORPS        X1, X0, X0
+	VMOVQ        X0, R9
+	SUBQ         $0x01, R10
+	JNZ          l9
+	XORQ         R9, R9
+	JMP          l9
+
+l10:
+	VMOVUPS 256(SI), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 320(SI), Y0
+	VADDPS  64(SI), Y0, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, BX
+
+test:
+	CMPQ         BX, $0x08
+	JGE          round
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         edge<>+0(SB), R9
+	NEGQ         BX
+	VMOVDQU      32(R9)(BX*4), Y0
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	ADDQ         DI, AX
+	VMOVUPS      Y0, 32(SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	ADDQ         DI, AX
+	VMOVUPS      Y0, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VFMADD132PS  perLogScale<>+0(SB), Y2, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y1, 64(SI)
+	VMOVUPS      Y0, 96(SI)
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y2
+	VFMADD213PS  exp6<>+0(SB), Y0, Y2
+	VFMADD213PS  exp5<>+0(SB), Y0, Y2
+	VFMADD213PS  exp4<>+0(SB), Y0, Y2
+	VFMADD213PS  exp3<>+0(SB), Y0, Y2
+	VFMADD213PS  exp2<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y2
+	VMOVUPS      Y2, 128(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	MOVQ         SI, BX
+	MOVQ         R8, R9
+	JMP          l16
+
+l15:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (AX), Y1, Y1
+	ADDQ       DI, AX
+	VMOVUPS    Y1, 3488(BX)
+	VMAXPS     Y1, Y0, Y0
+	ADDQ       $0x20, BX
+
+l16:
+	SUBQ $0x01, R9
+	JGE  l15
+	MOVQ SI, BX
+	MOVQ R8, R9
+	JMP  l18
+
+l17:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (AX), Y1, Y1
+	ADDQ       DI, AX
+	VMOVUPS    Y1, 5696(BX)
+	ADDQ       $0x20, BX
+
+l18:
+	SUBQ   $0x01, R9
+	JGE    l17
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, BX
+	MOVQ   R8, R9
+	JMP    l20
+
+l19:
+	VMOVUPS      3488(BX), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      leastLogit<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, 3488(BX)
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   (AX), Y3, Y3
+	ADDQ         DI, AX
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expLarge<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VMULPS       log2e<>+0(SB), Y2, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y2
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y3, Y6
+	VFMADD213PS  exp6<>+0(SB), Y2, Y7
+	VFMADD213PS  exp5<>+0(SB), Y3, Y6
+	VFMADD213PS  exp5<>+0(SB), Y2, Y7
+	VFMADD213PS  exp4<>+0(SB), Y3, Y6
+	VFMADD213PS  exp4<>+0(SB), Y2, Y7
+	VFMADD213PS  exp3<>+0(SB), Y3, Y6
+	VFMADD213PS  exp3<>+0(SB), Y2, Y7
+	VFMADD213PS  exp2<>+0(SB), Y3, Y6
+	VFMADD213PS  exp2<>+0(SB), Y2, Y7
+	VMULPS       Y3, Y3, Y8
+	VMULPS       Y2, Y2, Y9
+	VFMADD213PS  Y3, Y8, Y6
+	VFMADD213PS  Y2, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VADDPS       mixtureFloor<>+0(SB), Y6, Y6
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 7904(BX)
+	VMOVUPS      Y7, 10112(BX)
+	VADDPS       Y7, Y1, Y1
+	ADDQ         $0x20, BX
+
+l20:
+	SUBQ         $0x01, R9
+	JGE          l19
+	VMOVUPS      Y1, 160(SI)
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 192(SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (CX), Y0, Y0
+	VMOVUPS      Y0, 224(SI)
+	VSUBPS       32(SI), Y0, Y0
+	VDIVPS       128(SI), Y0, Y0
+	VMOVUPS      Y0, 256(SI)
+	VMOVUPS      plusInf<>+0(SB), Y0
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         SI, AX
+	MOVQ         R8, BX
+	JMP          l22
+
+l21:
+	VMOVUPS     256(SI), Y3
+	VDIVPS      7904(AX), Y3, Y3
+	VADDPS      5696(AX), Y3, Y3
+	VMINPS      Y3, Y0, Y0
+	VMAXPS      Y3, Y1, Y1
+	VFMADD231PS 10112(AX), Y3, Y2
+	ADDQ        $0x20, AX
+
+l22:
+	SUBQ    $0x01, BX
+	JGE     l21
+	VDIVPS  160(SI), Y2, Y2
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VSUBPS  Y0, Y1, Y3
+	VMOVUPS Y2, 288(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 320(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 352(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 384(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 416(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 448(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 480(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 512(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 544(SI)
+	VMOVUPS Y0, 576(SI)
+	VMOVUPS Y1, 608(SI)
+	VMOVUPS Y3, 640(SI)
+	VMULPS  near<>+0(SB), Y3, Y3
+	VMOVUPS Y3, 672(SI)
+	MOVQ    $0x0000000000000001, AX
+	MOVQ    $0x0000000000000040, BX
+
+l23:
+	VMOVUPS minusInf<>+0(SB), Y0
+	VMOVUPS 288(SI), Y1
+	MOVQ    SI, DI
+	MOVQ    R8, R9
+	JMP     l26
+
+l25:
+	VSUBPS  5696(DI), Y1, Y2
+	VMULPS  7904(DI), Y2, Y2
+	VMOVUPS Y2, 12320(DI)
+	VORPS   signBit<>+0(SB), Y2, Y2
+	VADDPS  3488(DI), Y2, Y2
+	VMAXPS  Y2, Y0, Y0
+	ADDQ    $0x20, DI
+
+l26:
+	SUBQ   $0x01, R9
+	JGE    l25
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   SI, DI
+	MOVQ   R8, R9
+	JMP    l28
+
+l27:
+	VMOVUPS      12320(DI), Y6
+	VORPS        signBit<>+0(SB), Y6, Y6
+	VADDPS       3488(DI), Y6, Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y7, Y8, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VMULPS       log2e<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y8, Y8
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y6, Y6
+	VMOVUPS      Y7, Y7
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y9, Y7
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y9, Y7
+	VMOVUPS      exp7<>+0(SB), Y10
+	VMOVUPS      exp7<>+0(SB), Y11
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp6<>+0(SB), Y7, Y11
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y7, Y11
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y7, Y11
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y7, Y11
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y7, Y11
+	VMULPS       Y6, Y6, Y12
+	VMULPS       Y7, Y7, Y13
+	VFMADD213PS  Y6, Y12, Y10
+	VFMADD213PS  Y7, Y13, Y11
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VCVTPS2DQ    Y9, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       one<>+0(SB), Y7, Y7
+	VFMADD213PS  Y6, Y6, Y10
+	VFMADD213PS  Y7, Y7, Y11
+	VADDPS       one<>+0(SB), Y10, Y6
+	VMOVUPS      one<>+0(SB), Y7
+	VDIVPS       Y6, Y7, Y6
+	VMULPS       Y6, Y11, Y11
+	VMOVUPS      Y6, 14528(DI)
+	VMOVUPS      Y11, 16736(DI)
+	VMULPS       Y6, Y11, Y7
+	VMULPS       7904(DI), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMULPS       10112(DI), Y6, Y6
+	VMOVUPS      12320(DI), Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y7, Y7
+	VANDPS       Y11, Y7, Y8
+	VADDPS       Y8, Y1, Y1
+	VANDPS       Y6, Y7, Y8
+	VADDPS       Y8, Y4, Y4
+	VANDNPS      Y11, Y7, Y11
+	VANDNPS      Y6, Y7, Y6
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x20, DI
+
+l28:
+	SUBQ         $0x01, R9
+	JGE          l27
+	VMOVUPS      Y0, 704(SI)
+	VMOVUPS      Y1, 736(SI)
+	VMOVUPS      Y3, 768(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y5, Y1, Y1
+	VMOVUPS      Y1, 416(SI)
+	VMOVUPS      Y5, 800(SI)
+	VMOVUPS      expTiny<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y0, Y3
+	VFMADD213PS  exp5<>+0(SB), Y0, Y3
+	VFMADD213PS  exp4<>+0(SB), Y0, Y3
+	VFMADD213PS  exp3<>+0(SB), Y0, Y3
+	VFMADD213PS  exp2<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y5
+	VFMADD213PS  Y0, Y5, Y3
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y3
+	VMOVUPS      Y2, Y0
+	VMOVUPS      Y4, Y1
+	VFMADD231PS  736(SI), Y3, Y0
+	VFMADD231PS  768(SI), Y3, Y1
+	VMOVUPS      Y3, 832(SI)
+	VMOVUPS      Y0, 864(SI)
+	VMOVUPS      Y1, 896(SI)
+	VMOVUPS      Y2, 928(SI)
+	VMOVUPS      Y4, 960(SI)
+	VMOVUPS      928(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      864(SI), Y1
+	VBLENDVPS    Y0, 736(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      928(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      704(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 992(SI)
+	VMOVUPS      960(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      896(SI), Y1
+	VBLENDVPS    Y0, 768(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      960(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      704(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 1024(SI)
+	VMOVUPS      992(SI), Y0
+	VSUBPS       1024(SI), Y0, Y0
+	VMOVUPS      Y0, 320(SI)
+	VMOVUPS      800(SI), Y0
+	VPSUBD       sqrtHalf<>+0(SB), Y0, Y1
+	VANDPS       mantissa<>+0(SB), Y1, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y1, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y1, Y3
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y0, Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VSUBPS       Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VADDPS       704(SI), Y1, Y1
+	VADDPS       192(SI), Y1, Y1
+	VSUBPS       992(SI), Y1, Y1
+	VSUBPS       1024(SI), Y1, Y1
+	VMOVUPS      Y1, 352(SI)
+	VMOVUPS      864(SI), Y0
+	VSUBPS       896(SI), Y0, Y0
+	VDIVPS       160(SI), Y0, Y0
+	VMOVUPS      Y0, 384(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      320(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y1
+	VBLENDVPS    Y1, minusOne<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 480(SI)
+	VMOVUPS      864(SI), Y0
+	VMOVUPS      896(SI), Y1
+	VMOVUPS      736(SI), Y2
+	VMOVUPS      928(SI), Y3
+	VMOVUPS      320(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 896(SI), Y0, Y0
+	VMOVUPS      320(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 864(SI), Y1, Y1
+	VMOVUPS      320(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 768(SI), Y2, Y2
+	VMOVUPS      320(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 960(SI), Y3, Y3
+	VMOVUPS      Y1, 448(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 544(SI)
+	VMULPS       832(SI), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y3, Y1
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      Y0, 512(SI)
+	TESTQ        AX, AX
+	JZ           l24
+	VMOVUPS      288(SI), Y0
+	VMOVUPS      320(SI), Y1
+	VSUBPS       256(SI), Y1, Y1
+	VMOVUPS      576(SI), Y2
+	VMOVUPS      608(SI), Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y1, Y4
+	VBLENDVPS    Y4, Y0, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x11, Y4, Y1, Y4
+	VBLENDVPS    Y4, Y0, Y2, Y2
+	VMOVUPS      Y2, 576(SI)
+	VMOVUPS      Y3, 608(SI)
+	VMOVUPS      Y0, Y4
+	VMOVUPS      352(SI), Y5
+	VXORPS       signBit<>+0(SB), Y5, Y5
+	VMOVUPS      expTiny<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      expLarge<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       log2e<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y5, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y6, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y6, Y5
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y5, Y7
+	VFMADD213PS  exp5<>+0(SB), Y5, Y7
+	VFMADD213PS  exp4<>+0(SB), Y5, Y7
+	VFMADD213PS  exp3<>+0(SB), Y5, Y7
+	VFMADD213PS  exp2<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VFMADD213PS  Y5, Y5, Y7
+	VFNMADD231PS Y1, Y7, Y4
+	VADDPS       Y3, Y2, Y1
+	VMULPS       half<>+0(SB), Y1, Y1
+	VMOVUPS      640(SI), Y5
+	VMULPS       half<>+0(SB), Y5, Y5
+	VSUBPS       Y0, Y4, Y6
+	VANDPS       noSign<>+0(SB), Y6, Y6
+	VCMPPS       $0x1d, Y6, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y1, Y1
+	VMAXPS       Y1, Y2, Y1
+	VMINPS       Y1, Y3, Y1
+	VMOVUPS      640(SI), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x00, Y3, Y2, Y2
+	VBLENDVPS    Y2, Y0, Y1, Y1
+	VMOVUPS      Y1, 288(SI)
+	VSUBPS       Y0, Y1, Y0
+	VANDPS       noSign<>+0(SB), Y0, Y0
+	VMOVUPS      Y1, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      672(SI), Y2
+	VFMADD132PS  near<>+0(SB), Y2, Y1
+	VCMPPS       $0x1e, Y1, Y0, Y2
+	VANDPS       Y0, Y2, Y2
+	VMOVUPS      Y2, 640(SI)
+	VCMPPS       $0x1e, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VORPS        X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VORPS        X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VORPS        X1, X0, X0
+	VMOVQ        X0, AX
+	SUBQ         $0x01, BX
+	JNZ          l23
+	XORQ         AX, AX
+	JMP          l23
+
+l24:
+	VMOVUPS    288(SI), Y0
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS Y0, Y1, (CX)
+	VMOVUPS    352(SI), Y0
+	VADDPS     96(SI), Y0, Y0
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS Y0, Y1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA plusInf<>+0(SB)/4, $0x7f800000
+DATA plusInf<>+4(SB)/4, $0x7f800000
+DATA plusInf<>+8(SB)/4, $0x7f800000
+DATA plusInf<>+12(SB)/4, $0x7f800000
+DATA plusInf<>+16(SB)/4, $0x7f800000
+DATA plusInf<>+20(SB)/4, $0x7f800000
+DATA plusInf<>+24(SB)/4, $0x7f800000
+DATA plusInf<>+28(SB)/4, $0x7f800000
+GLOBL plusInf<>(SB), RODATA|NOPTR, $32
+
+DATA near<>+0(SB)/4, $0x33d6bf95
+DATA near<>+4(SB)/4, $0x33d6bf95
+DATA near<>+8(SB)/4, $0x33d6bf95
+DATA near<>+12(SB)/4, $0x33d6bf95
+DATA near<>+16(SB)/4, $0x33d6bf95
+DATA near<>+20(SB)/4, $0x33d6bf95
+DATA near<>+24(SB)/4, $0x33d6bf95
+DATA near<>+28(SB)/4, $0x33d6bf95
+GLOBL near<>(SB), RODATA|NOPTR, $32
+
+// func mixtureBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·mixtureBackwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R9
+	VBROADCASTSS (R9), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R9), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R9), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R9), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R9), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R9), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R9), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R9), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R9), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R9), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R9), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R9), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	MOVQ         AX, R9
+	VMOVUPS      (R9), Y0
+	ADDQ         DI, R9
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      (R9), Y0
+	ADDQ         DI, R9
+	VMOVUPS      Y0, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VFMADD132PS  perLogScale<>+0(SB), Y2, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y0, 64(SI)
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y2
+	VFMADD213PS  exp6<>+0(SB), Y0, Y2
+	VFMADD213PS  exp5<>+0(SB), Y0, Y2
+	VFMADD213PS  exp4<>+0(SB), Y0, Y2
+	VFMADD213PS  exp3<>+0(SB), Y0, Y2
+	VFMADD213PS  exp2<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y2
+	VMOVUPS      Y2, 96(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	MOVQ         SI, R10
+	MOVQ         R8, R11
+	JMP          l2
+
+l1:
+	VMOVUPS (R9), Y1
+	ADDQ    DI, R9
+	VMOVUPS Y1, 3488(R10)
+	VMAXPS  Y1, Y0, Y0
+	ADDQ    $0x20, R10
+
+l2:
+	SUBQ $0x01, R11
+	JGE  l1
+	MOVQ SI, R10
+	MOVQ R8, R11
+	JMP  l4
+
+l3:
+	VMOVUPS (R9), Y1
+	ADDQ    DI, R9
+	VMOVUPS Y1, 5696(R10)
+	ADDQ    $0x20, R10
+
+l4:
+	SUBQ   $0x01, R11
+	JGE    l3
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, R10
+	MOVQ   R8, R11
+	JMP    l6
+
+l5:
+	VMOVUPS      3488(R10), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      leastLogit<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, 3488(R10)
+	VMOVUPS      (R9), Y3
+	ADDQ         DI, R9
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expLarge<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VMULPS       log2e<>+0(SB), Y2, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y2
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y3, Y6
+	VFMADD213PS  exp6<>+0(SB), Y2, Y7
+	VFMADD213PS  exp5<>+0(SB), Y3, Y6
+	VFMADD213PS  exp5<>+0(SB), Y2, Y7
+	VFMADD213PS  exp4<>+0(SB), Y3, Y6
+	VFMADD213PS  exp4<>+0(SB), Y2, Y7
+	VFMADD213PS  exp3<>+0(SB), Y3, Y6
+	VFMADD213PS  exp3<>+0(SB), Y2, Y7
+	VFMADD213PS  exp2<>+0(SB), Y3, Y6
+	VFMADD213PS  exp2<>+0(SB), Y2, Y7
+	VMULPS       Y3, Y3, Y8
+	VMULPS       Y2, Y2, Y9
+	VFMADD213PS  Y3, Y8, Y6
+	VFMADD213PS  Y2, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VADDPS       mixtureFloor<>+0(SB), Y6, Y6
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 7904(R10)
+	VMOVUPS      Y7, 10112(R10)
+	VADDPS       Y7, Y1, Y1
+	ADDQ         $0x20, R10
+
+l6:
+	SUBQ         $0x01, R11
+	JGE          l5
+	VMOVUPS      Y1, 128(SI)
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 160(SI)
+	VMOVUPS      (CX), Y0
+	VMOVUPS      Y0, 192(SI)
+	VSUBPS       (SI), Y0, Y0
+	VDIVPS       96(SI), Y0, Y0
+	VMOVUPS      Y0, 224(SI)
+	VMOVUPS      plusInf<>+0(SB), Y0
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         SI, R9
+	MOVQ         R8, R10
+	JMP          l8
+
+l7:
+	VMOVUPS     224(SI), Y3
+	VDIVPS      7904(R9), Y3, Y3
+	VADDPS      5696(R9), Y3, Y3
+	VMINPS      Y3, Y0, Y0
+	VMAXPS      Y3, Y1, Y1
+	VFMADD231PS 10112(R9), Y3, Y2
+	ADDQ        $0x20, R9
+
+l8:
+	SUBQ    $0x01, R10
+	JGE     l7
+	VDIVPS  128(SI), Y2, Y2
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VSUBPS  Y0, Y1, Y3
+	VMOVUPS Y2, 256(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 288(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 320(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 352(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 384(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 416(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 448(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 480(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 512(SI)
+	VMOVUPS Y0, 544(SI)
+	VMOVUPS Y1, 576(SI)
+	VMOVUPS Y3, 608(SI)
+	VMULPS  near<>+0(SB), Y3, Y3
+	VMOVUPS Y3, 640(SI)
+	MOVQ    $0x0000000000000001, R9
+	MOVQ    $0x0000000000000040, R10
+
+l9:
+	VMOVUPS minusInf<>+0(SB), Y0
+	VMOVUPS 256(SI), Y1
+	MOVQ    SI, R11
+	MOVQ    R8, R12
+	JMP     l12
+
+l11:
+	VSUBPS  5696(R11), Y1, Y2
+	VMULPS  7904(R11), Y2, Y2
+	VMOVUPS Y2, 12320(R11)
+	VORPS   signBit<>+0(SB), Y2, Y2
+	VADDPS  3488(R11), Y2, Y2
+	VMAXPS  Y2, Y0, Y0
+	ADDQ    $0x20, R11
+
+l12:
+	SUBQ   $0x01, R12
+	JGE    l11
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   SI, R11
+	MOVQ   R8, R12
+	JMP    l14
+
+l13:
+	VMOVUPS      12320(R11), Y6
+	VORPS        signBit<>+0(SB), Y6, Y6
+	VADDPS       3488(R11), Y6, Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y7, Y8, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VMULPS       log2e<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y8, Y8
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y6, Y6
+	VMOVUPS      Y7, Y7
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y9, Y7
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y9, Y7
+	VMOVUPS      exp7<>+0(SB), Y10
+	VMOVUPS      exp7<>+0(SB), Y11
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp6<>+0(SB), Y7, Y11
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y7, Y11
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y7, Y11
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y7, Y11
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y7, Y11
+	VMULPS       Y6, Y6, Y12
+	VMULPS       Y7, Y7, Y13
+	VFMADD213PS  Y6, Y12, Y10
+	VFMADD213PS  Y7, Y13, Y11
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VCVTPS2DQ    Y9, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       one<>+0(SB), Y7, Y7
+	VFMADD213PS  Y6, Y6, Y10
+	VFMADD213PS  Y7, Y7, Y11
+	VADDPS       one<>+0(SB), Y10, Y6
+	VMOVUPS      one<>+0(SB), Y7
+	VDIVPS       Y6, Y7, Y6
+	VMULPS       Y6, Y11, Y11
+	VMOVUPS      Y6, 14528(R11)
+	VMOVUPS      Y11, 16736(R11)
+	VMULPS       Y6, Y11, Y7
+	VMULPS       7904(R11), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMULPS       10112(R11), Y6, Y6
+	VMOVUPS      12320(R11), Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y7, Y7
+	VANDPS       Y11, Y7, Y8
+	VADDPS       Y8, Y1, Y1
+	VANDPS       Y6, Y7, Y8
+	VADDPS       Y8, Y4, Y4
+	VANDNPS      Y11, Y7, Y11
+	VANDNPS      Y6, Y7, Y6
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x20, R11
+
+l14:
+	SUBQ         $0x01, R12
+	JGE          l13
+	VMOVUPS      Y0, 672(SI)
+	VMOVUPS      Y1, 704(SI)
+	VMOVUPS      Y3, 736(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y5, Y1, Y1
+	VMOVUPS      Y1, 384(SI)
+	VMOVUPS      Y5, 768(SI)
+	VMOVUPS      expTiny<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y0, Y3
+	VFMADD213PS  exp5<>+0(SB), Y0, Y3
+	VFMADD213PS  exp4<>+0(SB), Y0, Y3
+	VFMADD213PS  exp3<>+0(SB), Y0, Y3
+	VFMADD213PS  exp2<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y5
+	VFMADD213PS  Y0, Y5, Y3
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y3
+	VMOVUPS      Y2, Y0
+	VMOVUPS      Y4, Y1
+	VFMADD231PS  704(SI), Y3, Y0
+	VFMADD231PS  736(SI), Y3, Y1
+	VMOVUPS      Y3, 800(SI)
+	VMOVUPS      Y0, 832(SI)
+	VMOVUPS      Y1, 864(SI)
+	VMOVUPS      Y2, 896(SI)
+	VMOVUPS      Y4, 928(SI)
+	VMOVUPS      896(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      832(SI), Y1
+	VBLENDVPS    Y0, 704(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      896(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      672(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 960(SI)
+	VMOVUPS      928(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      864(SI), Y1
+	VBLENDVPS    Y0, 736(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      928(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      672(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 992(SI)
+	VMOVUPS      960(SI), Y0
+	VSUBPS       992(SI), Y0, Y0
+	VMOVUPS      Y0, 288(SI)
+	VMOVUPS      768(SI), Y0
+	VPSUBD       sqrtHalf<>+0(SB), Y0, Y1
+	VANDPS       mantissa<>+0(SB), Y1, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y1, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y1, Y3
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y0, Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VSUBPS       Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VADDPS       672(SI), Y1, Y1
+	VADDPS       160(SI), Y1, Y1
+	VSUBPS       960(SI), Y1, Y1
+	VSUBPS       992(SI), Y1, Y1
+	VMOVUPS      Y1, 320(SI)
+	VMOVUPS      832(SI), Y0
+	VSUBPS       864(SI), Y0, Y0
+	VDIVPS       128(SI), Y0, Y0
+	VMOVUPS      Y0, 352(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      288(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y1
+	VBLENDVPS    Y1, minusOne<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 448(SI)
+	VMOVUPS      832(SI), Y0
+	VMOVUPS      864(SI), Y1
+	VMOVUPS      704(SI), Y2
+	VMOVUPS      896(SI), Y3
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 864(SI), Y0, Y0
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 832(SI), Y1, Y1
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 736(SI), Y2, Y2
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 928(SI), Y3, Y3
+	VMOVUPS      Y1, 416(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 512(SI)
+	VMULPS       800(SI), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y3, Y1
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      Y0, 480(SI)
+	TESTQ        R9, R9
+	JZ           l10
+	VMOVUPS      256(SI), Y0
+	VMOVUPS      288(SI), Y1
+	VSUBPS       224(SI), Y1, Y1
+	VMOVUPS      544(SI), Y2
+	VMOVUPS      576(SI), Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y1, Y4
+	VBLENDVPS    Y4, Y0, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x11, Y4, Y1, Y4
+	VBLENDVPS    Y4, Y0, Y2, Y2
+	VMOVUPS      Y2, 544(SI)
+	VMOVUPS      Y3, 576(SI)
+	VMOVUPS      Y0, Y4
+	VMOVUPS      320(SI), Y5
+	VXORPS       signBit<>+0(SB), Y5, Y5
+	VMOVUPS      expTiny<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      expLarge<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       log2e<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y5, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y6, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y6, Y5
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y5, Y7
+	VFMADD213PS  exp5<>+0(SB), Y5, Y7
+	VFMADD213PS  exp4<>+0(SB), Y5, Y7
+	VFMADD213PS  exp3<>+0(SB), Y5, Y7
+	VFMADD213PS  exp2<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VFMADD213PS  Y5, Y5, Y7
+	VFNMADD231PS Y1, Y7, Y4
+	VADDPS       Y3, Y2, Y1
+	VMULPS       half<>+0(SB), Y1, Y1
+	VMOVUPS      608(SI), Y5
+	VMULPS       half<>+0(SB), Y5, Y5
+	VSUBPS       Y0, Y4, Y6
+	VANDPS       noSign<>+0(SB), Y6, Y6
+	VCMPPS       $0x1d, Y6, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y1, Y1
+	VMAXPS       Y1, Y2, Y1
+	VMINPS       Y1, Y3, Y1
+	VMOVUPS      608(SI), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x00, Y3, Y2, Y2
+	VBLENDVPS    Y2, Y0, Y1, Y1
+	VMOVUPS      Y1, 256(SI)
+	VSUBPS       Y0, Y1, Y0
+	VANDPS       noSign<>+0(SB), Y0, Y0
+	VMOVUPS      Y1, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      640(SI), Y2
+	VFMADD132PS  near<>+0(SB), Y2, Y1
+	VCMPPS       $0x1e, Y1, Y0, Y2
+	VANDPS       Y0, Y2, Y2
+	VMOVUPS      Y2, 608(SI)
+	VCMPPS       $0x1e, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VORPS        X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VORPS        X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VORPS        X1, X0, X0
+	VMOVQ        X0, R9
+	SUBQ         $0x01, R10
+	JNZ          l9
+	XORQ         R9, R9
+	JMP          l9
+
+l10:
+	VMOVUPS      256(SI), Y0
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      (DX), Y0
+	VMOVUPS      Y0, 672(SI)
+	MOVQ         AX, R9
+	VMOVUPS      672(SI), Y0
+	VMOVUPS      Y0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      672(SI), Y0
+	VMULPS       96(SI), Y0, Y0
+	VMULPS       288(SI), Y0, Y1
+	VADDPS       3392(SI), Y1, Y1
+	VMULPS       32(SI), Y1, Y1
+	VMULPS       32(SI), Y1, Y1
+	VMOVUPS      Y1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      3392(SI), Y1
+	VFMADD231PS  352(SI), Y1, Y0
+	VMOVUPS      320(SI), Y1
+	VMULPS       log2e<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y1
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y1
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y1, Y3
+	VFMADD213PS  exp5<>+0(SB), Y1, Y3
+	VFMADD213PS  exp4<>+0(SB), Y1, Y3
+	VFMADD213PS  exp3<>+0(SB), Y1, Y3
+	VFMADD213PS  exp2<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       one<>+0(SB), Y1, Y1
+	VFMADD213PS  Y1, Y1, Y3
+	VMULPS       Y3, Y0, Y1
+	VMOVUPS      Y1, 704(SI)
+	VMOVUPS      Y1, 736(SI)
+	VMULPS       128(SI), Y0, Y0
+	VDIVPS       416(SI), Y0, Y0
+	VMULPS       448(SI), Y0, Y0
+	VMOVUPS      Y0, 768(SI)
+	VMOVUPS      128(SI), Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 800(SI)
+	MOVQ         R8, R10
+	IMULQ        DI, R10
+	LEAQ         (R9)(R10*2), R11
+	ADDQ         R9, R10
+	MOVQ         SI, R12
+	MOVQ         R8, R13
+	JMP          l16
+
+l15:
+	VMOVUPS      16736(R12), Y0
+	VMULPS       14528(R12), Y0, Y0
+	VMULPS       7904(R12), Y0, Y0
+	VMULPS       384(SI), Y0, Y0
+	VMOVUPS      800(SI), Y1
+	VMULPS       10112(R12), Y1, Y1
+	VMOVUPS      10112(R12), Y2
+	VMULPS       14528(R12), Y2, Y2
+	VMULPS       512(SI), Y2, Y2
+	VMOVUPS      16736(R12), Y3
+	VMULPS       480(SI), Y3, Y3
+	VMOVUPS      12320(R12), Y4
+	VMULPS       448(SI), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y5, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       768(SI), Y2, Y2
+	VSUBPS       Y1, Y0, Y1
+	VFMADD231PS  3392(SI), Y1, Y2
+	VMOVUPS      Y2, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      14528(R12), Y1
+	VADDPS       Y1, Y1, Y1
+	VSUBPS       one<>+0(SB), Y1, Y1
+	VMOVUPS      12320(R12), Y2
+	VANDPS       signBit<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMULPS       7904(R12), Y1, Y1
+	VMULPS       3392(SI), Y1, Y1
+	VMOVUPS      704(SI), Y2
+	VFNMADD231PS Y1, Y0, Y2
+	VMOVUPS      Y2, 704(SI)
+	VMOVUPS      736(SI), Y2
+	VSUBPS       Y1, Y2, Y1
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         DI, R10
+	VMOVUPS      256(SI), Y2
+	VSUBPS       5696(R12), Y2, Y2
+	VFMADD213PS  3392(SI), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      7904(R12), Y1
+	VFNMADD231PS mixtureFloor<>+0(SB), Y1, Y0
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         DI, R11
+	ADDQ         $0x20, R12
+
+l16:
+	SUBQ    $0x01, R13
+	JGE     l15
+	VMOVUPS 704(SI), Y0
+	VMOVUPS Y0, (DX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, BX
+
+test:
+	CMPQ         BX, $0x08
+	JGE          round
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         edge<>+0(SB), R9
+	NEGQ         BX
+	VMOVDQU      32(R9)(BX*4), Y0
+	VMOVUPS      Y0, (SI)
+	MOVQ         AX, BX
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (BX), Y0, Y0
+	ADDQ         DI, BX
+	VMOVUPS      Y0, 32(SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (BX), Y0, Y0
+	ADDQ         DI, BX
+	VMOVUPS      Y0, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VFMADD132PS  perLogScale<>+0(SB), Y2, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y1, 64(SI)
+	VMOVUPS      Y0, 96(SI)
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y2
+	VFMADD213PS  exp6<>+0(SB), Y0, Y2
+	VFMADD213PS  exp5<>+0(SB), Y0, Y2
+	VFMADD213PS  exp4<>+0(SB), Y0, Y2
+	VFMADD213PS  exp3<>+0(SB), Y0, Y2
+	VFMADD213PS  exp2<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y2
+	VMOVUPS      Y2, 128(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	MOVQ         SI, R9
+	MOVQ         R8, R10
+	JMP          l18
+
+l17:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (BX), Y1, Y1
+	ADDQ       DI, BX
+	VMOVUPS    Y1, 3488(R9)
+	VMAXPS     Y1, Y0, Y0
+	ADDQ       $0x20, R9
+
+l18:
+	SUBQ $0x01, R10
+	JGE  l17
+	MOVQ SI, R9
+	MOVQ R8, R10
+	JMP  l20
+
+l19:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (BX), Y1, Y1
+	ADDQ       DI, BX
+	VMOVUPS    Y1, 5696(R9)
+	ADDQ       $0x20, R9
+
+l20:
+	SUBQ   $0x01, R10
+	JGE    l19
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, R9
+	MOVQ   R8, R10
+	JMP    l22
+
+l21:
+	VMOVUPS      3488(R9), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      leastLogit<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, 3488(R9)
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   (BX), Y3, Y3
+	ADDQ         DI, BX
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expLarge<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VMULPS       log2e<>+0(SB), Y2, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y2
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y3, Y6
+	VFMADD213PS  exp6<>+0(SB), Y2, Y7
+	VFMADD213PS  exp5<>+0(SB), Y3, Y6
+	VFMADD213PS  exp5<>+0(SB), Y2, Y7
+	VFMADD213PS  exp4<>+0(SB), Y3, Y6
+	VFMADD213PS  exp4<>+0(SB), Y2, Y7
+	VFMADD213PS  exp3<>+0(SB), Y3, Y6
+	VFMADD213PS  exp3<>+0(SB), Y2, Y7
+	VFMADD213PS  exp2<>+0(SB), Y3, Y6
+	VFMADD213PS  exp2<>+0(SB), Y2, Y7
+	VMULPS       Y3, Y3, Y8
+	VMULPS       Y2, Y2, Y9
+	VFMADD213PS  Y3, Y8, Y6
+	VFMADD213PS  Y2, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VADDPS       mixtureFloor<>+0(SB), Y6, Y6
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 7904(R9)
+	VMOVUPS      Y7, 10112(R9)
+	VADDPS       Y7, Y1, Y1
+	ADDQ         $0x20, R9
+
+l22:
+	SUBQ         $0x01, R10
+	JGE          l21
+	VMOVUPS      Y1, 160(SI)
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 192(SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (CX), Y0, Y0
+	VMOVUPS      Y0, 224(SI)
+	VSUBPS       32(SI), Y0, Y0
+	VDIVPS       128(SI), Y0, Y0
+	VMOVUPS      Y0, 256(SI)
+	VMOVUPS      plusInf<>+0(SB), Y0
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         SI, BX
+	MOVQ         R8, R9
+	JMP          l24
+
+l23:
+	VMOVUPS     256(SI), Y3
+	VDIVPS      7904(BX), Y3, Y3
+	VADDPS      5696(BX), Y3, Y3
+	VMINPS      Y3, Y0, Y0
+	VMAXPS      Y3, Y1, Y1
+	VFMADD231PS 10112(BX), Y3, Y2
+	ADDQ        $0x20, BX
+
+l24:
+	SUBQ    $0x01, R9
+	JGE     l23
+	VDIVPS  160(SI), Y2, Y2
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VSUBPS  Y0, Y1, Y3
+	VMOVUPS Y2, 288(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 320(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 352(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 384(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 416(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 448(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 480(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 512(SI)
+	VXORPS  Y2, Y2, Y2
+	VMOVUPS Y2, 544(SI)
+	VMOVUPS Y0, 576(SI)
+	VMOVUPS Y1, 608(SI)
+	VMOVUPS Y3, 640(SI)
+	VMULPS  near<>+0(SB), Y3, Y3
+	VMOVUPS Y3, 672(SI)
+	MOVQ    $0x0000000000000001, BX
+	MOVQ    $0x0000000000000040, R9
+
+l25:
+	VMOVUPS minusInf<>+0(SB), Y0
+	VMOVUPS 288(SI), Y1
+	MOVQ    SI, R10
+	MOVQ    R8, R11
+	JMP     l28
+
+l27:
+	VSUBPS  5696(R10), Y1, Y2
+	VMULPS  7904(R10), Y2, Y2
+	VMOVUPS Y2, 12320(R10)
+	VORPS   signBit<>+0(SB), Y2, Y2
+	VADDPS  3488(R10), Y2, Y2
+	VMAXPS  Y2, Y0, Y0
+	ADDQ    $0x20, R10
+
+l28:
+	SUBQ   $0x01, R11
+	JGE    l27
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   SI, R10
+	MOVQ   R8, R11
+	JMP    l30
+
+l29:
+	VMOVUPS      12320(R10), Y6
+	VORPS        signBit<>+0(SB), Y6, Y6
+	VADDPS       3488(R10), Y6, Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y7, Y8, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VMULPS       log2e<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y8, Y8
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y6, Y6
+	VMOVUPS      Y7, Y7
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y9, Y7
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y9, Y7
+	VMOVUPS      exp7<>+0(SB), Y10
+	VMOVUPS      exp7<>+0(SB), Y11
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp6<>+0(SB), Y7, Y11
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y7, Y11
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y7, Y11
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y7, Y11
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y7, Y11
+	VMULPS       Y6, Y6, Y12
+	VMULPS       Y7, Y7, Y13
+	VFMADD213PS  Y6, Y12, Y10
+	VFMADD213PS  Y7, Y13, Y11
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VCVTPS2DQ    Y9, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       one<>+0(SB), Y7, Y7
+	VFMADD213PS  Y6, Y6, Y10
+	VFMADD213PS  Y7, Y7, Y11
+	VADDPS       one<>+0(SB), Y10, Y6
+	VMOVUPS      one<>+0(SB), Y7
+	VDIVPS       Y6, Y7, Y6
+	VMULPS       Y6, Y11, Y11
+	VMOVUPS      Y6, 14528(R10)
+	VMOVUPS      Y11, 16736(R10)
+	VMULPS       Y6, Y11, Y7
+	VMULPS       7904(R10), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMULPS       10112(R10), Y6, Y6
+	VMOVUPS      12320(R10), Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y7, Y7
+	VANDPS       Y11, Y7, Y8
+	VADDPS       Y8, Y1, Y1
+	VANDPS       Y6, Y7, Y8
+	VADDPS       Y8, Y4, Y4
+	VANDNPS      Y11, Y7, Y11
+	VANDNPS      Y6, Y7, Y6
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x20, R10
+
+l30:
+	SUBQ         $0x01, R11
+	JGE          l29
+	VMOVUPS      Y0, 704(SI)
+	VMOVUPS      Y1, 736(SI)
+	VMOVUPS      Y3, 768(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y5, Y1, Y1
+	VMOVUPS      Y1, 416(SI)
+	VMOVUPS      Y5, 800(SI)
+	VMOVUPS      expTiny<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y0, Y3
+	VFMADD213PS  exp5<>+0(SB), Y0, Y3
+	VFMADD213PS  exp4<>+0(SB), Y0, Y3
+	VFMADD213PS  exp3<>+0(SB), Y0, Y3
+	VFMADD213PS  exp2<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y5
+	VFMADD213PS  Y0, Y5, Y3
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y3
+	VMOVUPS      Y2, Y0
+	VMOVUPS      Y4, Y1
+	VFMADD231PS  736(SI), Y3, Y0
+	VFMADD231PS  768(SI), Y3, Y1
+	VMOVUPS      Y3, 832(SI)
+	VMOVUPS      Y0, 864(SI)
+	VMOVUPS      Y1, 896(SI)
+	VMOVUPS      Y2, 928(SI)
+	VMOVUPS      Y4, 960(SI)
+	VMOVUPS      928(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      864(SI), Y1
+	VBLENDVPS    Y0, 736(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      928(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      704(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 992(SI)
+	VMOVUPS      960(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      896(SI), Y1
+	VBLENDVPS    Y0, 768(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      960(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      704(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 1024(SI)
+	VMOVUPS      992(SI), Y0
+	VSUBPS       1024(SI), Y0, Y0
+	VMOVUPS      Y0, 320(SI)
+	VMOVUPS      800(SI), Y0
+	VPSUBD       sqrtHalf<>+0(SB), Y0, Y1
+	VANDPS       mantissa<>+0(SB), Y1, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y1, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y1, Y3
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y0, Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VSUBPS       Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VADDPS       704(SI), Y1, Y1
+	VADDPS       192(SI), Y1, Y1
+	VSUBPS       992(SI), Y1, Y1
+	VSUBPS       1024(SI), Y1, Y1
+	VMOVUPS      Y1, 352(SI)
+	VMOVUPS      864(SI), Y0
+	VSUBPS       896(SI), Y0, Y0
+	VDIVPS       160(SI), Y0, Y0
+	VMOVUPS      Y0, 384(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      320(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y1
+	VBLENDVPS    Y1, minusOne<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 480(SI)
+	VMOVUPS      864(SI), Y0
+	VMOVUPS      896(SI), Y1
+	VMOVUPS      736(SI), Y2
+	VMOVUPS      928(SI), Y3
+	VMOVUPS      320(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 896(SI), Y0, Y0
+	VMOVUPS      320(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 864(SI), Y1, Y1
+	VMOVUPS      320(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 768(SI), Y2, Y2
+	VMOVUPS      320(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 960(SI), Y3, Y3
+	VMOVUPS      Y1, 448(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 544(SI)
+	VMULPS       832(SI), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y3, Y1
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      Y0, 512(SI)
+	TESTQ        BX, BX
+	JZ           l26
+	VMOVUPS      288(SI), Y0
+	VMOVUPS      320(SI), Y1
+	VSUBPS       256(SI), Y1, Y1
+	VMOVUPS      576(SI), Y2
+	VMOVUPS      608(SI), Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y1, Y4
+	VBLENDVPS    Y4, Y0, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x11, Y4, Y1, Y4
+	VBLENDVPS    Y4, Y0, Y2, Y2
+	VMOVUPS      Y2, 576(SI)
+	VMOVUPS      Y3, 608(SI)
+	VMOVUPS      Y0, Y4
+	VMOVUPS      352(SI), Y5
+	VXORPS       signBit<>+0(SB), Y5, Y5
+	VMOVUPS      expTiny<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      expLarge<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       log2e<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y5, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y6, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y6, Y5
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y5, Y7
+	VFMADD213PS  exp5<>+0(SB), Y5, Y7
+	VFMADD213PS  exp4<>+0(SB), Y5, Y7
+	VFMADD213PS  exp3<>+0(SB), Y5, Y7
+	VFMADD213PS  exp2<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       one<>+0(SB), Y5, Y5
+	VFMADD213PS  Y5, Y5, Y7
+	VFNMADD231PS Y1, Y7, Y4
+	VADDPS       Y3, Y2, Y1
+	VMULPS       half<>+0(SB), Y1, Y1
+	VMOVUPS      640(SI), Y5
+	VMULPS       half<>+0(SB), Y5, Y5
+	VSUBPS       Y0, Y4, Y6
+	VANDPS       noSign<>+0(SB), Y6, Y6
+	VCMPPS       $0x1d, Y6, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y1, Y1
+	VMAXPS       Y1, Y2, Y1
+	VMINPS       Y1, Y3, Y1
+	VMOVUPS      640(SI), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x00, Y3, Y2, Y2
+	VBLENDVPS    Y2, Y0, Y1, Y1
+	VMOVUPS      Y1, 288(SI)
+	VSUBPS       Y0, Y1, Y0
+	VANDPS       noSign<>+0(SB), Y0, Y0
+	VMOVUPS      Y1, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      672(SI), Y2
+	VFMADD132PS  near<>+0(SB), Y2, Y1
+	VCMPPS       $0x1e, Y1, Y0, Y2
+	VANDPS       Y0, Y2, Y2
+	VMOVUPS      Y2, 640(SI)
+	VCMPPS       $0x1e, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VORPS        X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VORPS        X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VORPS        X1, X0, X0
+	VMOVQ        X0, BX
+	SUBQ         $0x01, R9
+	JNZ          l25
+	XORQ         BX, BX
+	JMP          l25
+
+l26:
+	VMOVUPS      288(SI), Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (CX)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (DX), Y0, Y0
+	VMOVUPS      Y0, 704(SI)
+	VMOVUPS      704(SI), Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (AX)
+	ADDQ         DI, AX
+	VMOVUPS      704(SI), Y0
+	VMULPS       128(SI), Y0, Y0
+	VMULPS       320(SI), Y0, Y1
+	VADDPS       3392(SI), Y1, Y1
+	VMULPS       64(SI), Y1, Y1
+	VMULPS       64(SI), Y1, Y1
+	VMOVUPS      (SI), Y2
+	VMASKMOVPS   Y1, Y2, (AX)
+	ADDQ         DI, AX
+	VMOVUPS      3392(SI), Y1
+	VFMADD231PS  384(SI), Y1, Y0
+	VMOVUPS      352(SI), Y1
+	VMULPS       log2e<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y1
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y1
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y1, Y3
+	VFMADD213PS  exp5<>+0(SB), Y1, Y3
+	VFMADD213PS  exp4<>+0(SB), Y1, Y3
+	VFMADD213PS  exp3<>+0(SB), Y1, Y3
+	VFMADD213PS  exp2<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       one<>+0(SB), Y1, Y1
+	VFMADD213PS  Y1, Y1, Y3
+	VMULPS       Y3, Y0, Y1
+	VMOVUPS      Y1, 736(SI)
+	VMOVUPS      Y1, 768(SI)
+	VMULPS       160(SI), Y0, Y0
+	VDIVPS       448(SI), Y0, Y0
+	VMULPS       480(SI), Y0, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      160(SI), Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 832(SI)
+	MOVQ         R8, CX
+	IMULQ        DI, CX
+	LEAQ         (AX)(CX*2), BX
+	ADDQ         AX, CX
+	MOVQ         SI, R9
+	JMP          l32
+
+l31:
+	VMOVUPS      16736(R9), Y0
+	VMULPS       14528(R9), Y0, Y0
+	VMULPS       7904(R9), Y0, Y0
+	VMULPS       416(SI), Y0, Y0
+	VMOVUPS      832(SI), Y1
+	VMULPS       10112(R9), Y1, Y1
+	VMOVUPS      10112(R9), Y2
+	VMULPS       14528(R9), Y2, Y2
+	VMULPS       544(SI), Y2, Y2
+	VMOVUPS      16736(R9), Y3
+	VMULPS       512(SI), Y3, Y3
+	VMOVUPS      12320(R9), Y4
+	VMULPS       480(SI), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y5, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       800(SI), Y2, Y2
+	VSUBPS       Y1, Y0, Y1
+	VFMADD231PS  3392(SI), Y1, Y2
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y2, Y1, (AX)
+	ADDQ         DI, AX
+	VMOVUPS      14528(R9), Y1
+	VADDPS       Y1, Y1, Y1
+	VSUBPS       one<>+0(SB), Y1, Y1
+	VMOVUPS      12320(R9), Y2
+	VANDPS       signBit<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMULPS       7904(R9), Y1, Y1
+	VMULPS       3392(SI), Y1, Y1
+	VMOVUPS      736(SI), Y2
+	VFNMADD231PS Y1, Y0, Y2
+	VMOVUPS      Y2, 736(SI)
+	VMOVUPS      768(SI), Y2
+	VSUBPS       Y1, Y2, Y1
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y0, Y2
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   Y2, Y3, (CX)
+	ADDQ         DI, CX
+	VMOVUPS      288(SI), Y2
+	VSUBPS       5696(R9), Y2, Y2
+	VFMADD213PS  3392(SI), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      7904(R9), Y1
+	VFNMADD231PS mixtureFloor<>+0(SB), Y1, Y0
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   Y2, Y0, (BX)
+	ADDQ         DI, BX
+	ADDQ         $0x20, R9
+
+l32:
+	SUBQ       $0x01, R8
+	JGE        l31
+	VMOVUPS    736(SI), Y0
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS Y0, Y1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mixtureInverseBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·mixtureInverseBackwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         params_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         d_base+48(FP), DX
+	MOVQ         x_len+32(FP), BX
+	MOVQ         work_base+104(FP), SI
+	MOVQ         stride+72(FP), DI
+	MOVQ         k+80(FP), R8
+	MOVQ         knots+88(FP), R9
+	SHLQ         $0x02, DI
+	MOVQ         c+96(FP), R9
+	VBROADCASTSS (R9), Y0
+	VMOVUPS      Y0, 3072(SI)
+	VBROADCASTSS 4(R9), Y0
+	VMOVUPS      Y0, 3104(SI)
+	VBROADCASTSS 8(R9), Y0
+	VMOVUPS      Y0, 3136(SI)
+	VBROADCASTSS 12(R9), Y0
+	VMOVUPS      Y0, 3168(SI)
+	VBROADCASTSS 16(R9), Y0
+	VMOVUPS      Y0, 3200(SI)
+	VBROADCASTSS 20(R9), Y0
+	VMOVUPS      Y0, 3232(SI)
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      Y0, 3264(SI)
+	VBROADCASTSS 28(R9), Y0
+	VMOVUPS      Y0, 3296(SI)
+	VBROADCASTSS 32(R9), Y0
+	VMOVUPS      Y0, 3328(SI)
+	VBROADCASTSS 36(R9), Y0
+	VMOVUPS      Y0, 3360(SI)
+	VBROADCASTSS 40(R9), Y0
+	VMOVUPS      Y0, 3392(SI)
+	VBROADCASTSS 44(R9), Y0
+	VMOVUPS      Y0, 3424(SI)
+	VBROADCASTSS 48(R9), Y0
+	VMOVUPS      Y0, 3456(SI)
+	JMP          test
+
+round:
+	MOVQ         AX, R9
+	VMOVUPS      (R9), Y0
+	ADDQ         DI, R9
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      (R9), Y0
+	ADDQ         DI, R9
+	VMOVUPS      Y0, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VFMADD132PS  perLogScale<>+0(SB), Y2, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y0, 64(SI)
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y2
+	VFMADD213PS  exp6<>+0(SB), Y0, Y2
+	VFMADD213PS  exp5<>+0(SB), Y0, Y2
+	VFMADD213PS  exp4<>+0(SB), Y0, Y2
+	VFMADD213PS  exp3<>+0(SB), Y0, Y2
+	VFMADD213PS  exp2<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y2
+	VMOVUPS      Y2, 96(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	MOVQ         SI, R10
+	MOVQ         R8, R11
+	JMP          l2
+
+l1:
+	VMOVUPS (R9), Y1
+	ADDQ    DI, R9
+	VMOVUPS Y1, 3488(R10)
+	VMAXPS  Y1, Y0, Y0
+	ADDQ    $0x20, R10
+
+l2:
+	SUBQ $0x01, R11
+	JGE  l1
+	MOVQ SI, R10
+	MOVQ R8, R11
+	JMP  l4
+
+l3:
+	VMOVUPS (R9), Y1
+	ADDQ    DI, R9
+	VMOVUPS Y1, 5696(R10)
+	ADDQ    $0x20, R10
+
+l4:
+	SUBQ   $0x01, R11
+	JGE    l3
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, R10
+	MOVQ   R8, R11
+	JMP    l6
+
+l5:
+	VMOVUPS      3488(R10), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      leastLogit<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, 3488(R10)
+	VMOVUPS      (R9), Y3
+	ADDQ         DI, R9
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expLarge<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VMULPS       log2e<>+0(SB), Y2, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y2
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y3, Y6
+	VFMADD213PS  exp6<>+0(SB), Y2, Y7
+	VFMADD213PS  exp5<>+0(SB), Y3, Y6
+	VFMADD213PS  exp5<>+0(SB), Y2, Y7
+	VFMADD213PS  exp4<>+0(SB), Y3, Y6
+	VFMADD213PS  exp4<>+0(SB), Y2, Y7
+	VFMADD213PS  exp3<>+0(SB), Y3, Y6
+	VFMADD213PS  exp3<>+0(SB), Y2, Y7
+	VFMADD213PS  exp2<>+0(SB), Y3, Y6
+	VFMADD213PS  exp2<>+0(SB), Y2, Y7
+	VMULPS       Y3, Y3, Y8
+	VMULPS       Y2, Y2, Y9
+	VFMADD213PS  Y3, Y8, Y6
+	VFMADD213PS  Y2, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VADDPS       mixtureFloor<>+0(SB), Y6, Y6
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 7904(R10)
+	VMOVUPS      Y7, 10112(R10)
+	VADDPS       Y7, Y1, Y1
+	ADDQ         $0x20, R10
+
+l6:
+	SUBQ         $0x01, R11
+	JGE          l5
+	VMOVUPS      Y1, 128(SI)
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 160(SI)
+	VMOVUPS      (CX), Y0
+	VMOVUPS      Y0, 192(SI)
+	VMOVUPS      Y0, 224(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 256(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 288(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 320(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 352(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 384(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 416(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 448(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 480(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VMOVUPS      224(SI), Y1
+	MOVQ         SI, R9
+	MOVQ         R8, R10
+	JMP          l8
+
+l7:
+	VSUBPS  5696(R9), Y1, Y2
+	VMULPS  7904(R9), Y2, Y2
+	VMOVUPS Y2, 12320(R9)
+	VORPS   signBit<>+0(SB), Y2, Y2
+	VADDPS  3488(R9), Y2, Y2
+	VMAXPS  Y2, Y0, Y0
+	ADDQ    $0x20, R9
+
+l8:
+	SUBQ   $0x01, R10
+	JGE    l7
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   SI, R9
+	MOVQ   R8, R10
+	JMP    l10
+
+l9:
+	VMOVUPS      12320(R9), Y6
+	VORPS        signBit<>+0(SB), Y6, Y6
+	VADDPS       3488(R9), Y6, Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y7, Y8, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VMULPS       log2e<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y8, Y8
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y6, Y6
+	VMOVUPS      Y7, Y7
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y9, Y7
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y9, Y7
+	VMOVUPS      exp7<>+0(SB), Y10
+	VMOVUPS      exp7<>+0(SB), Y11
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp6<>+0(SB), Y7, Y11
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y7, Y11
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y7, Y11
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y7, Y11
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y7, Y11
+	VMULPS       Y6, Y6, Y12
+	VMULPS       Y7, Y7, Y13
+	VFMADD213PS  Y6, Y12, Y10
+	VFMADD213PS  Y7, Y13, Y11
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VCVTPS2DQ    Y9, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       one<>+0(SB), Y7, Y7
+	VFMADD213PS  Y6, Y6, Y10
+	VFMADD213PS  Y7, Y7, Y11
+	VADDPS       one<>+0(SB), Y10, Y6
+	VMOVUPS      one<>+0(SB), Y7
+	VDIVPS       Y6, Y7, Y6
+	VMULPS       Y6, Y11, Y11
+	VMOVUPS      Y6, 14528(R9)
+	VMOVUPS      Y11, 16736(R9)
+	VMULPS       Y6, Y11, Y7
+	VMULPS       7904(R9), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMULPS       10112(R9), Y6, Y6
+	VMOVUPS      12320(R9), Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y7, Y7
+	VANDPS       Y11, Y7, Y8
+	VADDPS       Y8, Y1, Y1
+	VANDPS       Y6, Y7, Y8
+	VADDPS       Y8, Y4, Y4
+	VANDNPS      Y11, Y7, Y11
+	VANDNPS      Y6, Y7, Y6
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x20, R9
+
+l10:
+	SUBQ         $0x01, R10
+	JGE          l9
+	VMOVUPS      Y0, 512(SI)
+	VMOVUPS      Y1, 544(SI)
+	VMOVUPS      Y3, 576(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y5, Y1, Y1
+	VMOVUPS      Y1, 352(SI)
+	VMOVUPS      Y5, 608(SI)
+	VMOVUPS      expTiny<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y0, Y3
+	VFMADD213PS  exp5<>+0(SB), Y0, Y3
+	VFMADD213PS  exp4<>+0(SB), Y0, Y3
+	VFMADD213PS  exp3<>+0(SB), Y0, Y3
+	VFMADD213PS  exp2<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y5
+	VFMADD213PS  Y0, Y5, Y3
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y3
+	VMOVUPS      Y2, Y0
+	VMOVUPS      Y4, Y1
+	VFMADD231PS  544(SI), Y3, Y0
+	VFMADD231PS  576(SI), Y3, Y1
+	VMOVUPS      Y3, 640(SI)
+	VMOVUPS      Y0, 672(SI)
+	VMOVUPS      Y1, 704(SI)
+	VMOVUPS      Y2, 736(SI)
+	VMOVUPS      Y4, 768(SI)
+	VMOVUPS      736(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      672(SI), Y1
+	VBLENDVPS    Y0, 544(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      736(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      512(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 800(SI)
+	VMOVUPS      768(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      704(SI), Y1
+	VBLENDVPS    Y0, 576(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      768(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      512(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 832(SI)
+	VMOVUPS      800(SI), Y0
+	VSUBPS       832(SI), Y0, Y0
+	VMOVUPS      Y0, 256(SI)
+	VMOVUPS      608(SI), Y0
+	VPSUBD       sqrtHalf<>+0(SB), Y0, Y1
+	VANDPS       mantissa<>+0(SB), Y1, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y1, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y1, Y3
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y0, Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VSUBPS       Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VADDPS       512(SI), Y1, Y1
+	VADDPS       160(SI), Y1, Y1
+	VSUBPS       800(SI), Y1, Y1
+	VSUBPS       832(SI), Y1, Y1
+	VMOVUPS      Y1, 288(SI)
+	VMOVUPS      672(SI), Y0
+	VSUBPS       704(SI), Y0, Y0
+	VDIVPS       128(SI), Y0, Y0
+	VMOVUPS      Y0, 320(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      256(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y1
+	VBLENDVPS    Y1, minusOne<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 416(SI)
+	VMOVUPS      672(SI), Y0
+	VMOVUPS      704(SI), Y1
+	VMOVUPS      544(SI), Y2
+	VMOVUPS      736(SI), Y3
+	VMOVUPS      256(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 704(SI), Y0, Y0
+	VMOVUPS      256(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 672(SI), Y1, Y1
+	VMOVUPS      256(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 576(SI), Y2, Y2
+	VMOVUPS      256(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 768(SI), Y3, Y3
+	VMOVUPS      Y1, 384(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 480(SI)
+	VMULPS       640(SI), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y3, Y1
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      Y0, 448(SI)
+	VMOVUPS      256(SI), Y0
+	VMOVUPS      (SI), Y1
+	VFMADD132PS  96(SI), Y1, Y0
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      288(SI), Y0
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y2
+	VFMADD213PS  exp6<>+0(SB), Y0, Y2
+	VFMADD213PS  exp5<>+0(SB), Y0, Y2
+	VFMADD213PS  exp4<>+0(SB), Y0, Y2
+	VFMADD213PS  exp3<>+0(SB), Y0, Y2
+	VFMADD213PS  exp2<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y2
+	VMULPS       320(SI), Y2, Y2
+	MOVQ         SI, R9
+	MOVQ         R8, R10
+	JMP          l12
+
+l11:
+	VMOVUPS      16736(R9), Y0
+	VMULPS       14528(R9), Y0, Y0
+	VMULPS       7904(R9), Y0, Y0
+	VMULPS       352(SI), Y0, Y0
+	VMOVUPS      14528(R9), Y1
+	VADDPS       Y1, Y1, Y1
+	VSUBPS       one<>+0(SB), Y1, Y1
+	VMOVUPS      12320(R9), Y3
+	VANDPS       signBit<>+0(SB), Y3, Y3
+	VORPS        Y3, Y1, Y1
+	VMULPS       7904(R9), Y1, Y1
+	VFNMADD231PS Y1, Y0, Y2
+	ADDQ         $0x20, R9
+
+l12:
+	SUBQ         $0x01, R10
+	JGE          l11
+	VMULPS       3392(SI), Y2, Y2
+	VMOVUPS      (DX), Y0
+	VSUBPS       Y2, Y0, Y0
+	VMOVUPS      288(SI), Y1
+	VADDPS       64(SI), Y1, Y1
+	VXORPS       signBit<>+0(SB), Y1, Y1
+	VMOVUPS      expTiny<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      expLarge<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       log2e<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y1
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y1
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y1, Y3
+	VFMADD213PS  exp5<>+0(SB), Y1, Y3
+	VFMADD213PS  exp4<>+0(SB), Y1, Y3
+	VFMADD213PS  exp3<>+0(SB), Y1, Y3
+	VFMADD213PS  exp2<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       one<>+0(SB), Y1, Y1
+	VFMADD213PS  Y1, Y1, Y3
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      Y0, (DX)
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 864(SI)
+	VMOVUPS      3392(SI), Y0
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 896(SI)
+	MOVQ         AX, R9
+	VMOVUPS      864(SI), Y0
+	VMOVUPS      Y0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      864(SI), Y0
+	VMULPS       96(SI), Y0, Y0
+	VMULPS       256(SI), Y0, Y1
+	VADDPS       896(SI), Y1, Y1
+	VMULPS       32(SI), Y1, Y1
+	VMULPS       32(SI), Y1, Y1
+	VMOVUPS      Y1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      896(SI), Y1
+	VFMADD231PS  320(SI), Y1, Y0
+	VMOVUPS      288(SI), Y1
+	VMULPS       log2e<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y1
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y1
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y1, Y3
+	VFMADD213PS  exp5<>+0(SB), Y1, Y3
+	VFMADD213PS  exp4<>+0(SB), Y1, Y3
+	VFMADD213PS  exp3<>+0(SB), Y1, Y3
+	VFMADD213PS  exp2<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       one<>+0(SB), Y1, Y1
+	VFMADD213PS  Y1, Y1, Y3
+	VMULPS       Y3, Y0, Y1
+	VMOVUPS      Y1, 928(SI)
+	VMOVUPS      Y1, 960(SI)
+	VMULPS       128(SI), Y0, Y0
+	VDIVPS       384(SI), Y0, Y0
+	VMULPS       416(SI), Y0, Y0
+	VMOVUPS      Y0, 992(SI)
+	VMOVUPS      128(SI), Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 1024(SI)
+	MOVQ         R8, R10
+	IMULQ        DI, R10
+	LEAQ         (R9)(R10*2), R11
+	ADDQ         R9, R10
+	MOVQ         SI, R12
+	MOVQ         R8, R13
+	JMP          l14
+
+l13:
+	VMOVUPS      16736(R12), Y0
+	VMULPS       14528(R12), Y0, Y0
+	VMULPS       7904(R12), Y0, Y0
+	VMULPS       352(SI), Y0, Y0
+	VMOVUPS      1024(SI), Y1
+	VMULPS       10112(R12), Y1, Y1
+	VMOVUPS      10112(R12), Y2
+	VMULPS       14528(R12), Y2, Y2
+	VMULPS       480(SI), Y2, Y2
+	VMOVUPS      16736(R12), Y3
+	VMULPS       448(SI), Y3, Y3
+	VMOVUPS      12320(R12), Y4
+	VMULPS       416(SI), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y5, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       992(SI), Y2, Y2
+	VSUBPS       Y1, Y0, Y1
+	VFMADD231PS  896(SI), Y1, Y2
+	VMOVUPS      Y2, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      14528(R12), Y1
+	VADDPS       Y1, Y1, Y1
+	VSUBPS       one<>+0(SB), Y1, Y1
+	VMOVUPS      12320(R12), Y2
+	VANDPS       signBit<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMULPS       7904(R12), Y1, Y1
+	VMULPS       896(SI), Y1, Y1
+	VMOVUPS      928(SI), Y2
+	VFNMADD231PS Y1, Y0, Y2
+	VMOVUPS      Y2, 928(SI)
+	VMOVUPS      960(SI), Y2
+	VSUBPS       Y1, Y2, Y1
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y0, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         DI, R10
+	VMOVUPS      224(SI), Y2
+	VSUBPS       5696(R12), Y2, Y2
+	VFMADD213PS  896(SI), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      7904(R12), Y1
+	VFNMADD231PS mixtureFloor<>+0(SB), Y1, Y0
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         DI, R11
+	ADDQ         $0x20, R12
+
+l14:
+	SUBQ    $0x01, R13
+	JGE     l13
+	VMOVUPS 928(SI), Y0
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, BX
+
+test:
+	CMPQ         BX, $0x08
+	JGE          round
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         edge<>+0(SB), R9
+	NEGQ         BX
+	VMOVDQU      32(R9)(BX*4), Y0
+	VMOVUPS      Y0, (SI)
+	MOVQ         AX, BX
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (BX), Y0, Y0
+	ADDQ         DI, BX
+	VMOVUPS      Y0, 32(SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (BX), Y0, Y0
+	ADDQ         DI, BX
+	VMOVUPS      Y0, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VFMADD132PS  perLogScale<>+0(SB), Y2, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y1, 64(SI)
+	VMOVUPS      Y0, 96(SI)
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y2
+	VFMADD213PS  exp6<>+0(SB), Y0, Y2
+	VFMADD213PS  exp5<>+0(SB), Y0, Y2
+	VFMADD213PS  exp4<>+0(SB), Y0, Y2
+	VFMADD213PS  exp3<>+0(SB), Y0, Y2
+	VFMADD213PS  exp2<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y2
+	VMOVUPS      Y2, 128(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	MOVQ         SI, R9
+	MOVQ         R8, R10
+	JMP          l16
+
+l15:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (BX), Y1, Y1
+	ADDQ       DI, BX
+	VMOVUPS    Y1, 3488(R9)
+	VMAXPS     Y1, Y0, Y0
+	ADDQ       $0x20, R9
+
+l16:
+	SUBQ $0x01, R10
+	JGE  l15
+	MOVQ SI, R9
+	MOVQ R8, R10
+	JMP  l18
+
+l17:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (BX), Y1, Y1
+	ADDQ       DI, BX
+	VMOVUPS    Y1, 5696(R9)
+	ADDQ       $0x20, R9
+
+l18:
+	SUBQ   $0x01, R10
+	JGE    l17
+	VXORPS Y1, Y1, Y1
+	MOVQ   SI, R9
+	MOVQ   R8, R10
+	JMP    l20
+
+l19:
+	VMOVUPS      3488(R9), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      leastLogit<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, 3488(R9)
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   (BX), Y3, Y3
+	ADDQ         DI, BX
+	VMOVUPS      expTiny<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expLarge<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VMULPS       log2e<>+0(SB), Y2, Y5
+	VROUNDPS     $0x08, Y4, Y4
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y2
+	VMOVUPS      exp7<>+0(SB), Y6
+	VMOVUPS      exp7<>+0(SB), Y7
+	VFMADD213PS  exp6<>+0(SB), Y3, Y6
+	VFMADD213PS  exp6<>+0(SB), Y2, Y7
+	VFMADD213PS  exp5<>+0(SB), Y3, Y6
+	VFMADD213PS  exp5<>+0(SB), Y2, Y7
+	VFMADD213PS  exp4<>+0(SB), Y3, Y6
+	VFMADD213PS  exp4<>+0(SB), Y2, Y7
+	VFMADD213PS  exp3<>+0(SB), Y3, Y6
+	VFMADD213PS  exp3<>+0(SB), Y2, Y7
+	VFMADD213PS  exp2<>+0(SB), Y3, Y6
+	VFMADD213PS  exp2<>+0(SB), Y2, Y7
+	VMULPS       Y3, Y3, Y8
+	VMULPS       Y2, Y2, Y9
+	VFMADD213PS  Y3, Y8, Y6
+	VFMADD213PS  Y2, Y9, Y7
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       one<>+0(SB), Y2, Y2
+	VCVTPS2DQ    Y5, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       one<>+0(SB), Y3, Y3
+	VFMADD213PS  Y2, Y2, Y6
+	VFMADD213PS  Y3, Y3, Y7
+	VADDPS       mixtureFloor<>+0(SB), Y6, Y6
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 7904(R9)
+	VMOVUPS      Y7, 10112(R9)
+	VADDPS       Y7, Y1, Y1
+	ADDQ         $0x20, R9
+
+l20:
+	SUBQ         $0x01, R10
+	JGE          l19
+	VMOVUPS      Y1, 160(SI)
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 192(SI)
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (CX), Y0, Y0
+	VMOVUPS      Y0, 224(SI)
+	VMOVUPS      Y0, 256(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 288(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 320(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 352(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 384(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 416(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 448(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 480(SI)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 512(SI)
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VMOVUPS      256(SI), Y1
+	MOVQ         SI, BX
+	MOVQ         R8, R9
+	JMP          l22
+
+l21:
+	VSUBPS  5696(BX), Y1, Y2
+	VMULPS  7904(BX), Y2, Y2
+	VMOVUPS Y2, 12320(BX)
+	VORPS   signBit<>+0(SB), Y2, Y2
+	VADDPS  3488(BX), Y2, Y2
+	VMAXPS  Y2, Y0, Y0
+	ADDQ    $0x20, BX
+
+l22:
+	SUBQ   $0x01, R9
+	JGE    l21
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   SI, BX
+	MOVQ   R8, R9
+	JMP    l24
+
+l23:
+	VMOVUPS      12320(BX), Y6
+	VORPS        signBit<>+0(SB), Y6, Y6
+	VADDPS       3488(BX), Y6, Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      expTiny<>+0(SB), Y8
+	VMAXPS       Y7, Y8, Y7
+	VMULPS       log2e<>+0(SB), Y6, Y8
+	VMULPS       log2e<>+0(SB), Y7, Y9
+	VROUNDPS     $0x08, Y8, Y8
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y6, Y6
+	VMOVUPS      Y7, Y7
+	VFNMADD231PS ln2High<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y9, Y7
+	VFNMADD231PS ln2Low<>+0(SB), Y8, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y9, Y7
+	VMOVUPS      exp7<>+0(SB), Y10
+	VMOVUPS      exp7<>+0(SB), Y11
+	VFMADD213PS  exp6<>+0(SB), Y6, Y10
+	VFMADD213PS  exp6<>+0(SB), Y7, Y11
+	VFMADD213PS  exp5<>+0(SB), Y6, Y10
+	VFMADD213PS  exp5<>+0(SB), Y7, Y11
+	VFMADD213PS  exp4<>+0(SB), Y6, Y10
+	VFMADD213PS  exp4<>+0(SB), Y7, Y11
+	VFMADD213PS  exp3<>+0(SB), Y6, Y10
+	VFMADD213PS  exp3<>+0(SB), Y7, Y11
+	VFMADD213PS  exp2<>+0(SB), Y6, Y10
+	VFMADD213PS  exp2<>+0(SB), Y7, Y11
+	VMULPS       Y6, Y6, Y12
+	VMULPS       Y7, Y7, Y13
+	VFMADD213PS  Y6, Y12, Y10
+	VFMADD213PS  Y7, Y13, Y11
+	VCVTPS2DQ    Y8, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       one<>+0(SB), Y6, Y6
+	VCVTPS2DQ    Y9, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       one<>+0(SB), Y7, Y7
+	VFMADD213PS  Y6, Y6, Y10
+	VFMADD213PS  Y7, Y7, Y11
+	VADDPS       one<>+0(SB), Y10, Y6
+	VMOVUPS      one<>+0(SB), Y7
+	VDIVPS       Y6, Y7, Y6
+	VMULPS       Y6, Y11, Y11
+	VMOVUPS      Y6, 14528(BX)
+	VMOVUPS      Y11, 16736(BX)
+	VMULPS       Y6, Y11, Y7
+	VMULPS       7904(BX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMULPS       10112(BX), Y6, Y6
+	VMOVUPS      12320(BX), Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y7, Y7
+	VANDPS       Y11, Y7, Y8
+	VADDPS       Y8, Y1, Y1
+	VANDPS       Y6, Y7, Y8
+	VADDPS       Y8, Y4, Y4
+	VANDNPS      Y11, Y7, Y11
+	VANDNPS      Y6, Y7, Y6
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x20, BX
+
+l24:
+	SUBQ         $0x01, R9
+	JGE          l23
+	VMOVUPS      Y0, 544(SI)
+	VMOVUPS      Y1, 576(SI)
+	VMOVUPS      Y3, 608(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y5, Y1, Y1
+	VMOVUPS      Y1, 384(SI)
+	VMOVUPS      Y5, 640(SI)
+	VMOVUPS      expTiny<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y0, Y3
+	VFMADD213PS  exp5<>+0(SB), Y0, Y3
+	VFMADD213PS  exp4<>+0(SB), Y0, Y3
+	VFMADD213PS  exp3<>+0(SB), Y0, Y3
+	VFMADD213PS  exp2<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y5
+	VFMADD213PS  Y0, Y5, Y3
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y3
+	VMOVUPS      Y2, Y0
+	VMOVUPS      Y4, Y1
+	VFMADD231PS  576(SI), Y3, Y0
+	VFMADD231PS  608(SI), Y3, Y1
+	VMOVUPS      Y3, 672(SI)
+	VMOVUPS      Y0, 704(SI)
+	VMOVUPS      Y1, 736(SI)
+	VMOVUPS      Y2, 768(SI)
+	VMOVUPS      Y4, 800(SI)
+	VMOVUPS      768(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      704(SI), Y1
+	VBLENDVPS    Y0, 576(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      768(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      544(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 832(SI)
+	VMOVUPS      800(SI), Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VMOVUPS      736(SI), Y1
+	VBLENDVPS    Y0, 608(SI), Y1, Y1
+	VPSUBD       sqrtHalf<>+0(SB), Y1, Y0
+	VANDPS       mantissa<>+0(SB), Y0, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y0, Y3
+	VMOVUPS      minusInf<>+0(SB), Y0
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VSUBPS       Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      800(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y1, Y1
+	VMOVUPS      544(SI), Y2
+	VANDPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 864(SI)
+	VMOVUPS      832(SI), Y0
+	VSUBPS       864(SI), Y0, Y0
+	VMOVUPS      Y0, 288(SI)
+	VMOVUPS      640(SI), Y0
+	VPSUBD       sqrtHalf<>+0(SB), Y0, Y1
+	VANDPS       mantissa<>+0(SB), Y1, Y2
+	VPADDD       sqrtHalf<>+0(SB), Y2, Y2
+	VPSRAD       $0x17, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       one<>+0(SB), Y2, Y2
+	VMOVUPS      log11<>+0(SB), Y3
+	VFMADD213PS  log10<>+0(SB), Y2, Y3
+	VFMADD213PS  log9<>+0(SB), Y2, Y3
+	VFMADD213PS  log8<>+0(SB), Y2, Y3
+	VFMADD213PS  log7<>+0(SB), Y2, Y3
+	VFMADD213PS  log6<>+0(SB), Y2, Y3
+	VFMADD213PS  log5<>+0(SB), Y2, Y3
+	VFMADD213PS  log4<>+0(SB), Y2, Y3
+	VFMADD213PS  log3<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       Y2, Y4, Y5
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS half<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2Low<>+0(SB), Y1, Y3
+	VADDPS       Y2, Y3, Y3
+	VFMADD231PS  ln2High<>+0(SB), Y1, Y3
+	VMOVUPS      minusInf<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y0, Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VSUBPS       Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VADDPS       544(SI), Y1, Y1
+	VADDPS       192(SI), Y1, Y1
+	VSUBPS       832(SI), Y1, Y1
+	VSUBPS       864(SI), Y1, Y1
+	VMOVUPS      Y1, 320(SI)
+	VMOVUPS      704(SI), Y0
+	VSUBPS       736(SI), Y0, Y0
+	VDIVPS       160(SI), Y0, Y0
+	VMOVUPS      Y0, 352(SI)
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      288(SI), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x1e, Y2, Y1, Y1
+	VBLENDVPS    Y1, minusOne<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 448(SI)
+	VMOVUPS      704(SI), Y0
+	VMOVUPS      736(SI), Y1
+	VMOVUPS      576(SI), Y2
+	VMOVUPS      768(SI), Y3
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 736(SI), Y0, Y0
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 704(SI), Y1, Y1
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 608(SI), Y2, Y2
+	VMOVUPS      288(SI), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x1e, Y5, Y4, Y4
+	VBLENDVPS    Y4, 800(SI), Y3, Y3
+	VMOVUPS      Y1, 416(SI)
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 512(SI)
+	VMULPS       672(SI), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x00, Y1, Y3, Y1
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      Y0, 480(SI)
+	VMOVUPS      288(SI), Y0
+	VMOVUPS      32(SI), Y1
+	VFMADD132PS  128(SI), Y1, Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (CX)
+	VMOVUPS      320(SI), Y0
+	VMULPS       log2e<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp7<>+0(SB), Y2
+	VFMADD213PS  exp6<>+0(SB), Y0, Y2
+	VFMADD213PS  exp5<>+0(SB), Y0, Y2
+	VFMADD213PS  exp4<>+0(SB), Y0, Y2
+	VFMADD213PS  exp3<>+0(SB), Y0, Y2
+	VFMADD213PS  exp2<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       one<>+0(SB), Y0, Y0
+	VFMADD213PS  Y0, Y0, Y2
+	VMULPS       352(SI), Y2, Y2
+	MOVQ         SI, CX
+	MOVQ         R8, BX
+	JMP          l26
+
+l25:
+	VMOVUPS      16736(CX), Y0
+	VMULPS       14528(CX), Y0, Y0
+	VMULPS       7904(CX), Y0, Y0
+	VMULPS       384(SI), Y0, Y0
+	VMOVUPS      14528(CX), Y1
+	VADDPS       Y1, Y1, Y1
+	VSUBPS       one<>+0(SB), Y1, Y1
+	VMOVUPS      12320(CX), Y3
+	VANDPS       signBit<>+0(SB), Y3, Y3
+	VORPS        Y3, Y1, Y1
+	VMULPS       7904(CX), Y1, Y1
+	VFNMADD231PS Y1, Y0, Y2
+	ADDQ         $0x20, CX
+
+l26:
+	SUBQ         $0x01, BX
+	JGE          l25
+	VMULPS       3392(SI), Y2, Y2
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (DX), Y0, Y0
+	VSUBPS       Y2, Y0, Y0
+	VMOVUPS      320(SI), Y1
+	VADDPS       96(SI), Y1, Y1
+	VXORPS       signBit<>+0(SB), Y1, Y1
+	VMOVUPS      expTiny<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      expLarge<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       log2e<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y1
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y1
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y1, Y3
+	VFMADD213PS  exp5<>+0(SB), Y1, Y3
+	VFMADD213PS  exp4<>+0(SB), Y1, Y3
+	VFMADD213PS  exp3<>+0(SB), Y1, Y3
+	VFMADD213PS  exp2<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       one<>+0(SB), Y1, Y1
+	VFMADD213PS  Y1, Y1, Y3
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (DX)
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 896(SI)
+	VMOVUPS      3392(SI), Y0
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, 928(SI)
+	VMOVUPS      896(SI), Y0
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y0, Y1, (AX)
+	ADDQ         DI, AX
+	VMOVUPS      896(SI), Y0
+	VMULPS       128(SI), Y0, Y0
+	VMULPS       288(SI), Y0, Y1
+	VADDPS       928(SI), Y1, Y1
+	VMULPS       64(SI), Y1, Y1
+	VMULPS       64(SI), Y1, Y1
+	VMOVUPS      (SI), Y2
+	VMASKMOVPS   Y1, Y2, (AX)
+	ADDQ         DI, AX
+	VMOVUPS      928(SI), Y1
+	VFMADD231PS  352(SI), Y1, Y0
+	VMOVUPS      320(SI), Y1
+	VMULPS       log2e<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y1
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y1
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y1, Y3
+	VFMADD213PS  exp5<>+0(SB), Y1, Y3
+	VFMADD213PS  exp4<>+0(SB), Y1, Y3
+	VFMADD213PS  exp3<>+0(SB), Y1, Y3
+	VFMADD213PS  exp2<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       one<>+0(SB), Y1, Y1
+	VFMADD213PS  Y1, Y1, Y3
+	VMULPS       Y3, Y0, Y1
+	VMOVUPS      Y1, 960(SI)
+	VMOVUPS      Y1, 992(SI)
+	VMULPS       160(SI), Y0, Y0
+	VDIVPS       416(SI), Y0, Y0
+	VMULPS       448(SI), Y0, Y0
+	VMOVUPS      Y0, 1024(SI)
+	VMOVUPS      160(SI), Y0
+	VMOVUPS      one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 1056(SI)
+	MOVQ         R8, CX
+	IMULQ        DI, CX
+	LEAQ         (AX)(CX*2), DX
+	ADDQ         AX, CX
+	MOVQ         SI, BX
+	JMP          l28
+
+l27:
+	VMOVUPS      16736(BX), Y0
+	VMULPS       14528(BX), Y0, Y0
+	VMULPS       7904(BX), Y0, Y0
+	VMULPS       384(SI), Y0, Y0
+	VMOVUPS      1056(SI), Y1
+	VMULPS       10112(BX), Y1, Y1
+	VMOVUPS      10112(BX), Y2
+	VMULPS       14528(BX), Y2, Y2
+	VMULPS       512(SI), Y2, Y2
+	VMOVUPS      16736(BX), Y3
+	VMULPS       480(SI), Y3, Y3
+	VMOVUPS      12320(BX), Y4
+	VMULPS       448(SI), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y5, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       1024(SI), Y2, Y2
+	VSUBPS       Y1, Y0, Y1
+	VFMADD231PS  928(SI), Y1, Y2
+	VMOVUPS      (SI), Y1
+	VMASKMOVPS   Y2, Y1, (AX)
+	ADDQ         DI, AX
+	VMOVUPS      14528(BX), Y1
+	VADDPS       Y1, Y1, Y1
+	VSUBPS       one<>+0(SB), Y1, Y1
+	VMOVUPS      12320(BX), Y2
+	VANDPS       signBit<>+0(SB), Y2, Y2
+	VORPS        Y2, Y1, Y1
+	VMULPS       7904(BX), Y1, Y1
+	VMULPS       928(SI), Y1, Y1
+	VMOVUPS      960(SI), Y2
+	VFNMADD231PS Y1, Y0, Y2
+	VMOVUPS      Y2, 960(SI)
+	VMOVUPS      992(SI), Y2
+	VSUBPS       Y1, Y2, Y1
+	VXORPS       signBit<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y0, Y2
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   Y2, Y3, (CX)
+	ADDQ         DI, CX
+	VMOVUPS      256(SI), Y2
+	VSUBPS       5696(BX), Y2, Y2
+	VFMADD213PS  928(SI), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      one<>+0(SB), Y0
+	VMOVUPS      7904(BX), Y1
+	VFNMADD231PS mixtureFloor<>+0(SB), Y1, Y0
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   Y2, Y0, (DX)
+	ADDQ         DI, DX
+	ADDQ         $0x20, BX
+
+l28:
+	SUBQ    $0x01, R8
+	JGE     l27
+	VMOVUPS 960(SI), Y0
+
+done:
+	VZEROUPPER
+	RET
+
+// func affineForwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·affineForwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         x_base+24(FP), AX
+	MOVQ         d_base+48(FP), CX
+	MOVQ         params_base+0(FP), DX
+	MOVQ         x_len+32(FP), SI
+	MOVQ         stride+72(FP), BX
+	MOVQ         c+96(FP), DI
+	LEAQ         (DX)(BX*4), BX
+	VBROADCASTSS 40(DI), Y0
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x08, R8
+	JMP          loopTest
+
+loop:
+	VMOVUPS      (BX)(DI*4), Y0
+	VANDPS       noSign<>+0(SB), Y0, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VMOVUPS      perLogScale<>+0(SB), Y3
+	VFMADD213PS  Y2, Y3, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      (AX)(DI*4), Y1
+	VMOVUPS      (DX)(DI*4), Y2
+	VMOVUPS      expLow<>+0(SB), Y3
+	VMAXPS       Y0, Y3, Y3
+	VMOVUPS      expHigh<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y3, Y5
+	VFMADD213PS  exp5<>+0(SB), Y3, Y5
+	VFMADD213PS  exp4<>+0(SB), Y3, Y5
+	VFMADD213PS  exp3<>+0(SB), Y3, Y5
+	VFMADD213PS  exp2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       bias<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       bias<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VADDPS       one<>+0(SB), Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD213PS  Y2, Y5, Y1
+	VMOVUPS      Y1, (AX)(DI*4)
+	VMOVUPS      Y0, (CX)(DI*4)
+	ADDQ         $0x08, DI
+
+loopTest:
+	CMPQ         DI, R8
+	JLE          loop
+	SUBQ         DI, SI
+	JZ           loopDone
+	LEAQ         edge<>+0(SB), R8
+	NEGQ         SI
+	VMOVDQU      32(R8)(SI*4), Y0
+	VMASKMOVPS   (BX)(DI*4), Y0, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y2
+	VMOVUPS      one<>+0(SB), Y3
+	VMOVUPS      perLogScale<>+0(SB), Y4
+	VFMADD213PS  Y3, Y4, Y2
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VMULPS       Y2, Y1, Y1
+	VMULPS       Y2, Y2, Y2
+	VMASKMOVPS   (AX)(DI*4), Y0, Y2
+	VMASKMOVPS   (DX)(DI*4), Y0, Y3
+	VMOVUPS      expLow<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y4
+	VMOVUPS      expHigh<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VMULPS       log2e<>+0(SB), Y4, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y4, Y4
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y4
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y4
+	VMOVUPS      exp7<>+0(SB), Y6
+	VFMADD213PS  exp6<>+0(SB), Y4, Y6
+	VFMADD213PS  exp5<>+0(SB), Y4, Y6
+	VFMADD213PS  exp4<>+0(SB), Y4, Y6
+	VFMADD213PS  exp3<>+0(SB), Y4, Y6
+	VFMADD213PS  exp2<>+0(SB), Y4, Y6
+	VMULPS       Y4, Y4, Y7
+	VFMADD213PS  Y4, Y7, Y6
+	VCVTPS2DQ    Y5, Y4
+	VPSRAD       $0x01, Y4, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPADDD       bias<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       bias<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VADDPS       one<>+0(SB), Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VFMADD213PS  Y3, Y6, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(DI*4)
+	VMASKMOVPS   Y1, Y0, (CX)(DI*4)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func affineInverseAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·affineInverseAVX2(SB), NOSPLIT, $0-128
+	MOVQ         x_base+24(FP), AX
+	MOVQ         d_base+48(FP), CX
+	MOVQ         params_base+0(FP), DX
+	MOVQ         x_len+32(FP), SI
+	MOVQ         stride+72(FP), BX
+	MOVQ         c+96(FP), DI
+	LEAQ         (DX)(BX*4), BX
+	VBROADCASTSS 40(DI), Y0
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x08, R8
+	JMP          loopTest
+
+loop:
+	VMOVUPS      (BX)(DI*4), Y0
+	VANDPS       noSign<>+0(SB), Y0, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VMOVUPS      perLogScale<>+0(SB), Y3
+	VFMADD213PS  Y2, Y3, Y1
+	VMOVUPS      one<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      (AX)(DI*4), Y1
+	VMOVUPS      (DX)(DI*4), Y2
+	VSUBPS       Y2, Y1, Y1
+	VXORPS       signBit<>+0(SB), Y0, Y2
+	VMOVUPS      expLow<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expHigh<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       log2e<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y3, Y2
+	VFNMADD231PS ln2Low<>+0(SB), Y3, Y2
+	VMOVUPS      exp7<>+0(SB), Y4
+	VFMADD213PS  exp6<>+0(SB), Y2, Y4
+	VFMADD213PS  exp5<>+0(SB), Y2, Y4
+	VFMADD213PS  exp4<>+0(SB), Y2, Y4
+	VFMADD213PS  exp3<>+0(SB), Y2, Y4
+	VFMADD213PS  exp2<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VCVTPS2DQ    Y3, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       bias<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       bias<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VADDPS       one<>+0(SB), Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y4, Y1, Y1
+	VMOVUPS      Y1, (AX)(DI*4)
+	VMOVUPS      Y0, (CX)(DI*4)
+	ADDQ         $0x08, DI
+
+loopTest:
+	CMPQ         DI, R8
+	JLE          loop
+	SUBQ         DI, SI
+	JZ           loopDone
+	LEAQ         edge<>+0(SB), R8
+	NEGQ         SI
+	VMOVDQU      32(R8)(SI*4), Y0
+	VMASKMOVPS   (BX)(DI*4), Y0, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y2
+	VMOVUPS      one<>+0(SB), Y3
+	VMOVUPS      perLogScale<>+0(SB), Y4
+	VFMADD213PS  Y3, Y4, Y2
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VMULPS       Y2, Y1, Y1
+	VMULPS       Y2, Y2, Y2
+	VMASKMOVPS   (AX)(DI*4), Y0, Y2
+	VMASKMOVPS   (DX)(DI*4), Y0, Y3
+	VSUBPS       Y3, Y2, Y2
+	VXORPS       signBit<>+0(SB), Y1, Y3
+	VMOVUPS      expLow<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expHigh<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y3
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y3, Y5
+	VFMADD213PS  exp5<>+0(SB), Y3, Y5
+	VFMADD213PS  exp4<>+0(SB), Y3, Y5
+	VFMADD213PS  exp3<>+0(SB), Y3, Y5
+	VFMADD213PS  exp2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       bias<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       bias<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VADDPS       one<>+0(SB), Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y5, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(DI*4)
+	VMASKMOVPS   Y1, Y0, (CX)(DI*4)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func affineBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·affineBackwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         x_base+24(FP), AX
+	MOVQ         d_base+48(FP), CX
+	MOVQ         params_base+0(FP), DX
+	MOVQ         x_len+32(FP), SI
+	MOVQ         stride+72(FP), BX
+	MOVQ         c+96(FP), DI
+	LEAQ         (DX)(BX*4), BX
+	VBROADCASTSS 40(DI), Y0
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x08, R8
+	JMP          loopTest
+
+loop:
+	VMOVUPS      (BX)(DI*4), Y1
+	VANDPS       noSign<>+0(SB), Y1, Y2
+	VMOVUPS      one<>+0(SB), Y3
+	VMOVUPS      perLogScale<>+0(SB), Y4
+	VFMADD213PS  Y3, Y4, Y2
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VMULPS       Y2, Y1, Y1
+	VMULPS       Y2, Y2, Y2
+	VMOVUPS      expLow<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y3
+	VMOVUPS      expHigh<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y5
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y5, Y3
+	VFMADD213PS  exp5<>+0(SB), Y5, Y3
+	VFMADD213PS  exp4<>+0(SB), Y5, Y3
+	VFMADD213PS  exp3<>+0(SB), Y5, Y3
+	VFMADD213PS  exp2<>+0(SB), Y5, Y3
+	VMULPS       Y5, Y5, Y6
+	VFMADD213PS  Y5, Y6, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPADDD       bias<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       bias<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VADDPS       one<>+0(SB), Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VXORPS       signBit<>+0(SB), Y1, Y1
+	VMOVUPS      expLow<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMOVUPS      expHigh<>+0(SB), Y4
+	VMINPS       Y1, Y4, Y4
+	VMULPS       log2e<>+0(SB), Y4, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y4, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y5
+	VMOVUPS      exp7<>+0(SB), Y4
+	VFMADD213PS  exp6<>+0(SB), Y5, Y4
+	VFMADD213PS  exp5<>+0(SB), Y5, Y4
+	VFMADD213PS  exp4<>+0(SB), Y5, Y4
+	VFMADD213PS  exp3<>+0(SB), Y5, Y4
+	VFMADD213PS  exp2<>+0(SB), Y5, Y4
+	VMULPS       Y5, Y5, Y6
+	VFMADD213PS  Y5, Y6, Y4
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       bias<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       bias<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VADDPS       one<>+0(SB), Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      (AX)(DI*4), Y5
+	VMOVUPS      (CX)(DI*4), Y6
+	VMOVUPS      (DX)(DI*4), Y1
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      Y6, (DX)(DI*4)
+	VMULPS       Y6, Y5, Y1
+	VADDPS       Y0, Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      Y1, (BX)(DI*4)
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (AX)(DI*4)
+	VMULPS       Y3, Y6, Y6
+	VMOVUPS      Y6, (CX)(DI*4)
+	ADDQ         $0x08, DI
+
+loopTest:
+	CMPQ         DI, R8
+	JLE          loop
+	SUBQ         DI, SI
+	JZ           loopDone
+	LEAQ         edge<>+0(SB), R8
+	NEGQ         SI
+	VMOVDQU      32(R8)(SI*4), Y2
+	VMASKMOVPS   (BX)(DI*4), Y2, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y3
+	VMOVUPS      one<>+0(SB), Y4
+	VMOVUPS      perLogScale<>+0(SB), Y5
+	VFMADD213PS  Y4, Y5, Y3
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y3, Y3, Y3
+	VMOVUPS      expLow<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y4
+	VMOVUPS      expHigh<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VMULPS       log2e<>+0(SB), Y4, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y4, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y6
+	VMOVUPS      exp7<>+0(SB), Y4
+	VFMADD213PS  exp6<>+0(SB), Y6, Y4
+	VFMADD213PS  exp5<>+0(SB), Y6, Y4
+	VFMADD213PS  exp4<>+0(SB), Y6, Y4
+	VFMADD213PS  exp3<>+0(SB), Y6, Y4
+	VFMADD213PS  exp2<>+0(SB), Y6, Y4
+	VMULPS       Y6, Y6, Y7
+	VFMADD213PS  Y6, Y7, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPADDD       bias<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       bias<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VADDPS       one<>+0(SB), Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y1, Y1
+	VMOVUPS      expLow<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMOVUPS      expHigh<>+0(SB), Y5
+	VMINPS       Y1, Y5, Y5
+	VMULPS       log2e<>+0(SB), Y5, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y5, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y6
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y6, Y5
+	VFMADD213PS  exp5<>+0(SB), Y6, Y5
+	VFMADD213PS  exp4<>+0(SB), Y6, Y5
+	VFMADD213PS  exp3<>+0(SB), Y6, Y5
+	VFMADD213PS  exp2<>+0(SB), Y6, Y5
+	VMULPS       Y6, Y6, Y7
+	VFMADD213PS  Y6, Y7, Y5
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y6
+	VPSUBD       Y6, Y1, Y1
+	VPADDD       bias<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       bias<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VADDPS       one<>+0(SB), Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   (AX)(DI*4), Y2, Y6
+	VMASKMOVPS   (CX)(DI*4), Y2, Y7
+	VMASKMOVPS   (DX)(DI*4), Y2, Y1
+	VSUBPS       Y1, Y6, Y6
+	VMASKMOVPS   Y7, Y2, (DX)(DI*4)
+	VMULPS       Y7, Y6, Y1
+	VADDPS       Y0, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VMASKMOVPS   Y1, Y2, (BX)(DI*4)
+	VMULPS       Y5, Y6, Y6
+	VMASKMOVPS   Y6, Y2, (AX)(DI*4)
+	VMULPS       Y4, Y7, Y7
+	VMASKMOVPS   Y7, Y2, (CX)(DI*4)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func affineInverseBackwardAVX2(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·affineInverseBackwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         x_base+24(FP), AX
+	MOVQ         d_base+48(FP), CX
+	MOVQ         params_base+0(FP), DX
+	MOVQ         x_len+32(FP), SI
+	MOVQ         stride+72(FP), BX
+	MOVQ         c+96(FP), DI
+	LEAQ         (DX)(BX*4), BX
+	VBROADCASTSS 40(DI), Y0
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x08, R8
+	JMP          loopTest
+
+loop:
+	VMOVUPS      (BX)(DI*4), Y1
+	VANDPS       noSign<>+0(SB), Y1, Y2
+	VMOVUPS      one<>+0(SB), Y3
+	VMOVUPS      perLogScale<>+0(SB), Y4
+	VFMADD213PS  Y3, Y4, Y2
+	VMOVUPS      one<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y2
+	VMULPS       Y2, Y1, Y1
+	VMULPS       Y2, Y2, Y2
+	VMOVUPS      expLow<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y3
+	VMOVUPS      expHigh<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y4, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y4, Y5
+	VMOVUPS      exp7<>+0(SB), Y3
+	VFMADD213PS  exp6<>+0(SB), Y5, Y3
+	VFMADD213PS  exp5<>+0(SB), Y5, Y3
+	VFMADD213PS  exp4<>+0(SB), Y5, Y3
+	VFMADD213PS  exp3<>+0(SB), Y5, Y3
+	VFMADD213PS  exp2<>+0(SB), Y5, Y3
+	VMULPS       Y5, Y5, Y6
+	VFMADD213PS  Y5, Y6, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPADDD       bias<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       bias<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VADDPS       one<>+0(SB), Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VXORPS       signBit<>+0(SB), Y1, Y1
+	VMOVUPS      expLow<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMOVUPS      expHigh<>+0(SB), Y4
+	VMINPS       Y1, Y4, Y4
+	VMULPS       log2e<>+0(SB), Y4, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y4, Y5
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y5
+	VMOVUPS      exp7<>+0(SB), Y4
+	VFMADD213PS  exp6<>+0(SB), Y5, Y4
+	VFMADD213PS  exp5<>+0(SB), Y5, Y4
+	VFMADD213PS  exp4<>+0(SB), Y5, Y4
+	VFMADD213PS  exp3<>+0(SB), Y5, Y4
+	VFMADD213PS  exp2<>+0(SB), Y5, Y4
+	VMULPS       Y5, Y5, Y6
+	VFMADD213PS  Y5, Y6, Y4
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       bias<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       bias<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VADDPS       one<>+0(SB), Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      (AX)(DI*4), Y5
+	VMOVUPS      (CX)(DI*4), Y6
+	VMULPS       Y5, Y6, Y1
+	VADDPS       Y0, Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      (DX)(DI*4), Y2
+	VFMADD213PS  Y2, Y3, Y5
+	VMOVUPS      Y5, (AX)(DI*4)
+	VMULPS       Y4, Y6, Y6
+	VMOVUPS      Y6, (CX)(DI*4)
+	VXORPS       signBit<>+0(SB), Y6, Y2
+	VMOVUPS      Y2, (DX)(DI*4)
+	VXORPS       signBit<>+0(SB), Y1, Y1
+	VMOVUPS      Y1, (BX)(DI*4)
+	ADDQ         $0x08, DI
+
+loopTest:
+	CMPQ         DI, R8
+	JLE          loop
+	SUBQ         DI, SI
+	JZ           loopDone
+	LEAQ         edge<>+0(SB), R8
+	NEGQ         SI
+	VMOVDQU      32(R8)(SI*4), Y2
+	VMASKMOVPS   (BX)(DI*4), Y2, Y1
+	VANDPS       noSign<>+0(SB), Y1, Y3
+	VMOVUPS      one<>+0(SB), Y4
+	VMOVUPS      perLogScale<>+0(SB), Y5
+	VFMADD213PS  Y4, Y5, Y3
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y3, Y3, Y3
+	VMOVUPS      expLow<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y4
+	VMOVUPS      expHigh<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VMULPS       log2e<>+0(SB), Y4, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y4, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y5, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y5, Y6
+	VMOVUPS      exp7<>+0(SB), Y4
+	VFMADD213PS  exp6<>+0(SB), Y6, Y4
+	VFMADD213PS  exp5<>+0(SB), Y6, Y4
+	VFMADD213PS  exp4<>+0(SB), Y6, Y4
+	VFMADD213PS  exp3<>+0(SB), Y6, Y4
+	VFMADD213PS  exp2<>+0(SB), Y6, Y4
+	VMULPS       Y6, Y6, Y7
+	VFMADD213PS  Y6, Y7, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPADDD       bias<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       bias<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VADDPS       one<>+0(SB), Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VXORPS       signBit<>+0(SB), Y1, Y1
+	VMOVUPS      expLow<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMOVUPS      expHigh<>+0(SB), Y5
+	VMINPS       Y1, Y5, Y5
+	VMULPS       log2e<>+0(SB), Y5, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVUPS      Y5, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y6
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y6
+	VMOVUPS      exp7<>+0(SB), Y5
+	VFMADD213PS  exp6<>+0(SB), Y6, Y5
+	VFMADD213PS  exp5<>+0(SB), Y6, Y5
+	VFMADD213PS  exp4<>+0(SB), Y6, Y5
+	VFMADD213PS  exp3<>+0(SB), Y6, Y5
+	VFMADD213PS  exp2<>+0(SB), Y6, Y5
+	VMULPS       Y6, Y6, Y7
+	VFMADD213PS  Y6, Y7, Y5
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y6
+	VPSUBD       Y6, Y1, Y1
+	VPADDD       bias<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       bias<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VADDPS       one<>+0(SB), Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   (AX)(DI*4), Y2, Y6
+	VMASKMOVPS   (CX)(DI*4), Y2, Y7
+	VMULPS       Y6, Y7, Y1
+	VADDPS       Y0, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VMASKMOVPS   (DX)(DI*4), Y2, Y0
+	VFMADD213PS  Y0, Y4, Y6
+	VMASKMOVPS   Y6, Y2, (AX)(DI*4)
+	VMULPS       Y5, Y7, Y7
+	VMASKMOVPS   Y7, Y2, (CX)(DI*4)
+	VXORPS       signBit<>+0(SB), Y7, Y0
+	VMASKMOVPS   Y0, Y2, (DX)(DI*4)
+	VXORPS       signBit<>+0(SB), Y1, Y0
+	VMASKMOVPS   Y0, Y2, (BX)(DI*4)
 
 loopDone:
 	VZEROUPPER

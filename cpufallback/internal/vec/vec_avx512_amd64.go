@@ -129,15 +129,35 @@ func unzipAVX512(x []float32, stride int, even []float32, odd []float32, step in
 //go:noescape
 func zipAVX512(x []float32, stride int, even []float32, odd []float32, step int, w int)
 
-// uniformsAVX512: u[4i+w] is word w at counter (c0+i, c1, c2, c3).
+// uniformsAVX512: u[4i+w] is word w as a uniform number, at counter (c0+i, c1, c2, c3).
 //
 //go:noescape
 func uniformsAVX512(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32)
 
-// uniformRowsAVX512: u[w*len(u)/4 + i] is word w at counter (c0, c1+i, c2, c3).
+// uniformRowsAVX512: u[w*len(u)/4 + i] is word w as a uniform number, at counter (c0, c1+i, c2, c3).
 //
 //go:noescape
 func uniformRowsAVX512(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32)
+
+// normalsAVX512: u[4i+w] is word w as a normal number, times std, at counter (c0+i, c1, c2, c3).
+//
+//go:noescape
+func normalsAVX512(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, std float32)
+
+// normalRowsAVX512: u[w*len(u)/4 + i] is word w as a normal number, times std, at counter (c0, c1+i, c2, c3).
+//
+//go:noescape
+func normalRowsAVX512(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, std float32)
+
+// logisticsAVX512: u[4i+w] is word w as a logistic number, times scale, at counter (c0+i, c1, c2, c3).
+//
+//go:noescape
+func logisticsAVX512(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, scale float32)
+
+// logisticRowsAVX512: u[w*len(u)/4 + i] is word w as a logistic number, times scale, at counter (c0, c1+i, c2, c3).
+//
+//go:noescape
+func logisticRowsAVX512(u []float32, c0 uint32, c1 uint32, c2 uint32, c3 uint32, k0 uint32, k1 uint32, scale float32)
 
 // dequantizeAVX512: x[i] = (v[i]+u[i])/levels - 1/2.
 //
@@ -203,3 +223,83 @@ func raiseAVX512(a float32, x []float32, top []float32)
 //
 //go:noescape
 func sharesAVX512(a float32, x []float32, top []float32, y []float32, sum []float32)
+
+// linearForwardAVX512: y and log dy/dx of a LinearSpline.
+//
+//go:noescape
+func linearForwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// linearInverseAVX512: x of a LinearSpline, and log dy/dx there.
+//
+//go:noescape
+func linearInverseAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// linearBackwardAVX512: x of a LinearSpline and the gradients.
+//
+//go:noescape
+func linearBackwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// linearInverseBackwardAVX512: y of a LinearSpline and the gradients of its inverse.
+//
+//go:noescape
+func linearInverseBackwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// rationalForwardAVX512: y and log dy/dx of a RationalSpline.
+//
+//go:noescape
+func rationalForwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// rationalInverseAVX512: x of a RationalSpline, and log dy/dx there.
+//
+//go:noescape
+func rationalInverseAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// rationalBackwardAVX512: x of a RationalSpline and the gradients.
+//
+//go:noescape
+func rationalBackwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// rationalInverseBackwardAVX512: y of a RationalSpline and the gradients of its inverse.
+//
+//go:noescape
+func rationalInverseBackwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// mixtureForwardAVX512: y and log dy/dx of a LogisticMixture.
+//
+//go:noescape
+func mixtureForwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// mixtureInverseAVX512: x of a LogisticMixture, and log dy/dx there.
+//
+//go:noescape
+func mixtureInverseAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// mixtureBackwardAVX512: x of a LogisticMixture and the gradients.
+//
+//go:noescape
+func mixtureBackwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// mixtureInverseBackwardAVX512: y of a LogisticMixture and the gradients of its inverse.
+//
+//go:noescape
+func mixtureInverseBackwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// affineForwardAVX512: y and log dy/dx of an AffineCurve.
+//
+//go:noescape
+func affineForwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// affineInverseAVX512: x of an AffineCurve, and log dy/dx there.
+//
+//go:noescape
+func affineInverseAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// affineBackwardAVX512: x of an AffineCurve and the gradients.
+//
+//go:noescape
+func affineBackwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)
+
+// affineInverseBackwardAVX512: y of an AffineCurve and the gradients of its inverse.
+//
+//go:noescape
+func affineInverseBackwardAVX512(params []float32, x []float32, d []float32, stride int, k int, knots int, c *[13]float32, work []float32)

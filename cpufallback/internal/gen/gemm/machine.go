@@ -19,6 +19,8 @@ type machine struct {
 	suffix   string
 	lanes    int  // float32s in a register
 	wide     bool // AVX-512: 32 registers, opmasks
+	arm      bool // what is written for AVX2, compiled for arm64 by package neon
+	halves   bool // the factors of products are pairs of BF16
 	tileRows int  // of two vectors: accumulators, two registers for B and one or two for A must fit
 	dotRows  int  // of four sums
 	window   Mem  // see windowTable
@@ -28,7 +30,16 @@ type machine struct {
 
 var machines = map[string]*machine{
 	"avx2":   {suffix: "AVX2", lanes: 8, tileRows: 6, dotRows: 3},
+	"neon":   {suffix: "NEON", lanes: 8, tileRows: 6, dotRows: 3, arm: true},
 	"avx512": {suffix: "AVX512", lanes: 16, wide: true, tileRows: 9, dotRows: 6},
+}
+
+// arch is the architecture that the code is for.
+func (m *machine) arch() string {
+	if m.arm {
+		return "arm64"
+	}
+	return "amd64"
 }
 
 // bytes is the size of a register.
@@ -154,9 +165,13 @@ func (r rows) from(first Mem) {
 	}
 }
 
-func (r rows) at(i int) Mem {
-	p := r.p[i/8]
-	switch i % 8 {
+func (r rows) at(i int) Mem { return r.near(r.p[i/8], i%8) }
+
+// near is row i, at most 8, of a matrix with the same stride whose row 0 is at p.
+func (r rows) near(p gp, i int) Mem {
+	switch i {
+	case 8:
+		return Mem{Base: p, Index: r.r1, Scale: 8}
 	case 0:
 		return Mem{Base: p}
 	case 1:

@@ -13,15 +13,16 @@ const (
 	flagAddBias
 	flagReLU
 	flagMask
+	flagSumRows
 )
 
 // tile is C = act(bias + D + A B) for n rows of nv vectors, block after block. The accumulators stay in registers over the
 // whole sum: at every k, nv vectors of B meet one float32 of every row of A.
 func (m *machine) tile(n, nv int) {
 	m.function(fmt.Sprintf("tile%dx%d", n, nv), "(a *tileArgs)", fmt.Sprintf("does %d rows of %d vectors.", n, nv))
-	a := args("A[]", "Row", "Col", "Seg", "Segs", "K", "B[]", "BVec", "C[]", "CRow", "D[]", "DRow", "Bias[]", "Flags", "Cols",
-		"Blocks", "ABlk", "CBlk", "DBlk", "BiasBlk", "Ahead[]", "AheadAt", "AheadRow", "AheadLines",
-		"aSeg", "aCur", "cCur", "dCur", "biasCur", "segs", "blocks", "aheadCur", "lines")
+	a := args("A[]", "Row", "Col", "Seg", "Segs", "K", "B[]", "BVec", "C[]", "CRow", "CGap", "Old[]", "D[]", "DRow", "Bias[]", "Sums[]", "Flags", "Cols",
+		"Blocks", "ABlk", "CBlk", "DBlk", "BiasBlk", "SumsBlk", "Ahead[]", "AheadAt", "AheadRow", "AheadLines",
+		"aSeg", "aCur", "cCur", "oldCur", "dCur", "biasCur", "sumsCur", "segs", "blocks", "aheadCur", "lines")
 	rowsA := newRows(n, a.floats("Row"))
 	col := a.floats("Col")
 	bVec := GP64()
@@ -29,7 +30,7 @@ func (m *machine) tile(n, nv int) {
 		MOVQ(a.mem("BVec"), bVec)
 		SHLQ(U8(2), bVec)
 	}
-	for _, v := range [][2]string{{"A", "aCur"}, {"C", "cCur"}, {"D", "dCur"}, {"Bias", "biasCur"}, {"Blocks", "blocks"}, {"AheadLines", "lines"}} {
+	for _, v := range [][2]string{{"A", "aCur"}, {"C", "cCur"}, {"Old", "oldCur"}, {"D", "dCur"}, {"Bias", "biasCur"}, {"Sums", "sumsCur"}, {"Blocks", "blocks"}, {"AheadLines", "lines"}} {
 		a.store(a.load(v[0]), v[1])
 	}
 	ahead := a.floats("AheadAt")
@@ -42,21 +43,30 @@ func (m *machine) tile(n, nv int) {
 		}
 	}
 
+	// The tile of C is wanted at the end of its block, and may take longer to come than the block takes.
+	fetch := func(c gp) {
+		cRow, gap := a.floats("CRow"), a.floats("CGap")
+		for i := range n {
+			PREFETCHT0(Mem{Base: c})
+			if nv > 1 {
+				PREFETCHT0(m.vectorOf(c, gap, nv-1))
+			}
+			if i < n-1 {
+				ADDQ(cRow, c)
+			}
+		}
+	}
+	fetch(a.load("C"))
+
 	Label("block")
 	for i := range acc {
 		for _, v := range acc[i] {
 			m.clear(v)
 		}
 	}
-	c, cRow := a.load("cCur"), a.floats("CRow")
-	for i := range n { // the tile of C is wanted at the end
-		for j := 0; j < nv*m.bytes(); j += 64 {
-			PREFETCHT0(Mem{Base: c, Disp: j})
-		}
-		if i < n-1 {
-			ADDQ(cRow, c)
-		}
-	}
+	c := a.floats("CBlk")
+	ADDQ(a.mem("cCur"), c)
+	fetch(c)
 	// The first blocks fetch what the next tile packs, a line of each of its rows.
 	aheadRow := a.floats("AheadRow")
 	MOVQ(a.mem("aheadCur"), ahead)
@@ -72,6 +82,12 @@ func (m *machine) tile(n, nv int) {
 
 	Label("segment")
 	rowsA.from(a.mem("aSeg"))
+	next := a.floats("Seg")
+	ADDQ(next, a.mem("aSeg"))
+	ADDQ(rowsA.p[0], next)
+	for i := 0; i < n; i += 64 / m.bytes() { // rows of panels lie side by side
+		PREFETCHT0(rowsA.near(next, i))
+	}
 	MOVQ(a.mem("K"), k)
 	Label("k")
 	bv := make([]vec, nv)
@@ -87,20 +103,19 @@ func (m *machine) tile(n, nv int) {
 	PREFETCHT1(Mem{Base: ahead})
 	ADDQ(aheadRow, ahead)
 	for i := range n {
-		if nv == 1 && m.wide {
+		if nv == 1 && m.wide && !m.halves {
 			VFMADD231PS_BCST(rowsA.at(i), bv[0], acc[i][0])
 			continue
 		}
 		x := m.vec()
 		VBROADCASTSS(rowsA.at(i), x)
 		for j := range nv {
-			VFMADD231PS(bv[j], x, acc[i][j])
+			m.multiplyAdd(bv[j], x, acc[i][j])
 		}
 	}
 	rowsA.step(col)
 	DECQ(k)
 	JNZ(LabelRef("k"))
-	ADDQ(a.floats("Seg"), a.mem("aSeg"))
 	DECQ(a.mem("segs"))
 	JNZ(LabelRef("segment"))
 
@@ -108,8 +123,10 @@ func (m *machine) tile(n, nv int) {
 
 	ADDQ(a.floats("ABlk"), a.mem("aCur"))
 	ADDQ(a.floats("CBlk"), a.mem("cCur"))
+	ADDQ(a.floats("CBlk"), a.mem("oldCur"))
 	ADDQ(a.floats("DBlk"), a.mem("dCur"))
 	ADDQ(a.floats("BiasBlk"), a.mem("biasCur"))
+	ADDQ(a.floats("SumsBlk"), a.mem("sumsCur"))
 	DECQ(a.mem("blocks"))
 	JNZ(LabelRef("block"))
 	end()
@@ -160,26 +177,38 @@ func (m *machine) tileEnd(a block, acc [][]vec) {
 		}
 	}
 	Label("noReLU")
-	c, cRow := a.load("cCur"), a.floats("CRow")
+	c, cRow, gap := a.load("cCur"), a.floats("CRow"), a.floats("CGap")
 	unless(flagMask, "noMask")
-	o := a.load("cCur")
+	o := a.load("oldCur")
 	zero = m.zero()
 	for i := range acc {
 		for j, v := range acc[i] {
 			old := m.vec()
-			m.load(Mem{Base: o, Disp: j * m.bytes()}, in[j], old)
+			m.load(m.vectorOf(o, gap, j), in[j], old)
 			m.keepPositive(old, zero, v)
 		}
 		ADDQ(cRow, o)
 	}
 	Label("noMask")
+	unless(flagSumRows, "noSums")
+	sums := a.load("sumsCur")
+	for i := range acc {
+		at := Mem{Base: sums, Disp: i * m.bytes()}
+		sum := m.vec()
+		VADDPS(at, acc[i][0], sum)
+		for _, v := range acc[i][1:] {
+			VADDPS(v, sum, sum)
+		}
+		VMOVUPS(sum, at)
+	}
+	Label("noSums")
 	if !m.wide { // masked stores are slow on processors that have nothing better than AVX2
 		CMPQ(a.mem("Cols"), U8(len(in)*m.lanes))
 		JNE(LabelRef("partial"))
 		whole := a.load("cCur")
 		for i := range acc {
 			for j, v := range acc[i] {
-				VMOVUPS(v, Mem{Base: whole, Disp: j * m.bytes()})
+				VMOVUPS(v, m.vectorOf(whole, gap, j))
 			}
 			ADDQ(cRow, whole)
 		}
@@ -189,10 +218,18 @@ func (m *machine) tileEnd(a block, acc [][]vec) {
 	}
 	for i := range acc {
 		for j, v := range acc[i] {
-			m.store(v, in[j], Mem{Base: c, Disp: j * m.bytes()})
+			m.store(v, in[j], m.vectorOf(c, gap, j))
 		}
 		ADDQ(cRow, c)
 	}
+}
+
+// vectorOf is vector j of a row, there being at most two, with a gap between them.
+func (m *machine) vectorOf(row, gap gp, j int) Mem {
+	if j == 0 {
+		return Mem{Base: row}
+	}
+	return Mem{Base: row, Index: gap, Scale: 1, Disp: m.bytes()}
 }
 
 // keepPositive clears the lanes of v where old is not above 0.
@@ -335,7 +372,7 @@ func (m *machine) peak() {
 	Label("loop")
 	for range 2 {
 		for _, v := range acc {
-			VFMADD231PS(x, y, v)
+			m.multiplyAdd(x, y, v)
 		}
 	}
 	DECQ(n)

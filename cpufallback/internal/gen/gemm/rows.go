@@ -3,6 +3,7 @@ package main
 import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 // pack copies rows through the masks of their taps.
@@ -231,4 +232,76 @@ func (m *machine) adds() {
 	JG(LabelRef("vector"))
 	Label("done")
 	end()
+}
+
+// turn transposes squares of as many rows as a register has lanes.
+func (m *machine) turn() {
+	m.function("turn", "(dst, src []float32, stride, n int)", "transposes n squares of a vector's width.")
+	dst, src, stride, n := GP64(), GP64(), GP64(), GP64()
+	Load(Param("dst").Base(), dst)
+	Load(Param("src").Base(), src)
+	Load(Param("stride"), stride)
+	Load(Param("n"), n)
+	SHLQ(U8(2), stride)
+	const ahead = 8 << 10 // bytes: as much as is transposed while the memory answers
+	parts := m.partMasks()
+	Label("square")
+	for at := 0; at < m.lanes*m.bytes(); at += 64 {
+		PREFETCHT0(Mem{Base: src, Disp: ahead + at})
+	}
+	m.transpose(src, dst, parts)
+	ADDQ(U32(uint32(m.lanes*m.bytes())), src)
+	ADDQ(stride, dst)
+	DECQ(n)
+	JNZ(LabelRef("square"))
+	end()
+}
+
+// partMasks are those of the second, third and fourth 128 bits of a register.
+func (m *machine) partMasks() (masks []reg.OpmaskVirtual) {
+	if !m.wide {
+		return nil
+	}
+	for part := 1; part < 4; part++ {
+		bits, k := GP32(), K()
+		MOVL(U32(0xf<<(4*part)), bits)
+		KMOVW(bits, k)
+		masks = append(masks, k)
+	}
+	return masks
+}
+
+// transpose stores the columns of a square. Four columns of rows i, 4+i, 8+i, .. are loaded to the parts of a register,
+// and four such, i = 0 .. 3, are transposed part by part: that takes half the shuffles of a square loaded by rows.
+func (m *machine) transpose(square, dst gp, parts []reg.OpmaskVirtual) {
+	for q := 0; q < m.lanes; q += 4 {
+		rows := make([]vec, 4)
+		for i := range rows {
+			rows[i] = m.vec()
+			at := func(part int) Mem { return Mem{Base: square, Disp: (4*part+i)*m.bytes() + 4*q} }
+			VMOVUPS(at(0), rows[i].AsX())
+			if !m.wide {
+				VINSERTF128(U8(1), at(1), rows[i], rows[i])
+				continue
+			}
+			for part, k := range parts {
+				VBROADCASTF32X4(at(part+1), k, rows[i])
+			}
+		}
+		pair := func(a, b vec) (lo, hi vec) {
+			lo, hi = m.vec(), m.vec()
+			VUNPCKLPS(b, a, lo)
+			VUNPCKHPS(b, a, hi)
+			return lo, hi
+		}
+		l0, h0 := pair(rows[0], rows[1])
+		l1, h1 := pair(rows[2], rows[3])
+		for j, two := range [][2]vec{{l0, l1}, {h0, h1}} {
+			lo, hi := m.vec(), m.vec()
+			VUNPCKLPD(two[1], two[0], lo)
+			VUNPCKHPD(two[1], two[0], hi)
+			VMOVUPS(lo, Mem{Base: dst, Disp: (q + 2*j) * m.bytes()})
+			VMOVUPS(hi, Mem{Base: dst, Disp: (q + 2*j + 1) * m.bytes()})
+		}
+	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	. "github.com/mmcloughlin/avo/build"
-	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
@@ -113,37 +112,31 @@ func (m *machine) logistics() {
 		": p = alpha + rest*(1/2+x), q = rest*max(1/2-x, 2^-24), x = log p - log q, l = -log p - log q.")
 	{
 		x, l, n, alpha, rest := base("x"), base("l"), length("x"), m.arg("alpha"), m.arg("rest")
-		m.keep("half", "uniformUnit", "one", "sqrtHalf", "mantissa", "minusInf", "ln2High", "ln2Low")
-		m.keep(logConstants...)
-		m.loop("loop", n, 1, func(at at) {
-			v := at.load(x)
-			p, q := m.vec(), m.vec()
-			VADDPS(m.c("half"), v, p)
-			VFMADD213PS(alpha, rest, p)
-			VSUBPS(v, m.reg("half"), q) // not 1-(x+1/2), which is rounded twice
-			VMAXPS(q, m.reg("uniformUnit"), q)
-			VMULPS(rest, q, q)
-			p, q = m.log(p), m.log(q)
-			y, both := m.vec(), m.zero()
-			VSUBPS(q, p, y)
-			at.store(y, x)
-			VSUBPS(p, both, both)
-			VSUBPS(q, both, both)
-			at.store(both, l)
+		m.abreast("loop", n, m.most(2, 1), func(p strips) {
+			v := p.load(x)
+			of := m.plus(v, m.k("half"))
+			timesOfPlus(of, same{rest}, m.fill(len(v), same{alpha}))
+			q := m.minus(m.fill(len(v), m.k("half")), v) // not 1-(x+1/2), which is rounded twice
+			q = m.atLeast(q, m.fill(len(v), m.k("uniformUnit")))
+			multiply(q, same{rest})
+			logs := m.logs(append(of, q...))
+			of, q = logs[:len(v)], logs[len(v):]
+			p.store(m.minus(of, q), x)
+			addTo(of, q)
+			p.store(m.negated(of), l)
 		})
 		end()
 	}
 	m.function("logLogistic", "(x, l []float32)", ": l[i] = -x[i] - 2 log(1+exp(-x[i])).")
 	{
 		x, l, n := base("x"), base("l"), length("x")
-		m.keep("one", "signBit", "expTiny", "half", "sqrt2Less1", "ln2High", "ln2Low")
-		m.keep(expConstants...)
-		m.loop("loop", n, 1, func(p at) {
-			u := m.minusAbs(p.load(x)) // the density is even
-			r, power := m.expNegative(u)
-			log := m.log1p(m.fma(r, power, power))
-			VADDPS(log, log, log)
-			VSUBPS(log, u, u)
+		m.abreast("loop", n, m.most(4, 2), func(p strips) {
+			u := m.minusAbses(p.load(x)) // the density is even
+			q, power := m.expNegatives(u)
+			timesPlus(q, power, power)
+			log := m.log1ps(q)
+			addTo(log, log)
+			subFrom(u, log)
 			p.store(u, l)
 		})
 		end()
@@ -180,30 +173,4 @@ func (m *machine) logistics() {
 		})
 		end()
 	}
-}
-
-// log is log(x) of normal float32s; minus infinity of 0 and below; NaN of NaN and of infinity. x = 2^n * (1+f), 1+f within
-// sqrt(2) of 1.
-func (m *machine) log(x vec) vec {
-	n, f := m.vec(), m.vec()
-	VPSUBD(m.c("sqrtHalf"), x, n)
-	VANDPS(m.c("mantissa"), n, f)
-	VPADDD(m.c("sqrtHalf"), f, f)
-	VPSRAD(Imm(23), n, n)
-	VCVTDQ2PS(n, n)
-	VSUBPS(m.c("one"), f, f)
-	y := m.polynomial(f, logConstants)
-	f2, f3 := m.vec(), m.vec()
-	VMULPS(f, f, f2)
-	VMULPS(f, f2, f3)
-	VMULPS(f3, y, y)
-	VFNMADD231PS(m.c("half"), f2, y)
-	VFMADD231PS(m.c("ln2Low"), n, y)
-	VADDPS(f, y, y)
-	VFMADD231PS(m.c("ln2High"), n, y)
-	y = m.pick(m.above(x, m.zero()), y, m.reg("minusInf"))
-	finite := m.vec()
-	VSUBPS(x, x, finite)
-	VADDPS(finite, y, y)
-	return y
 }

@@ -9,10 +9,22 @@ import (
 // A vec is one vector register.
 type vec = reg.VecVirtual
 
-// A cond says for every lane whether something holds: an opmask on AVX-512, on AVX2 the sign bits of a register.
+// A cond says for every lane whether something holds: an opmask on AVX-512, on AVX2 the sign bits of a register, or of memory
+// where registers are too few.
 type cond struct {
 	mask reg.OpmaskVirtual
 	vec  vec
+	slot *Mem
+}
+
+// bits are those of AVX2 in a register.
+func (c *cond) bits() vec {
+	if c.slot == nil {
+		return c.vec
+	}
+	v := YMM()
+	VMOVUPS(*c.slot, v)
+	return v
 }
 
 // machine is what the two instruction sets differ in. Its methods emit code.
@@ -20,13 +32,23 @@ type machine struct {
 	suffix  string
 	lanes   int            // float32s in a register
 	wide    bool           // AVX-512: 32 registers, opmasks, VSCALEFPS
+	arm     bool           // what is written for AVX2, compiled for arm64 by package neon
 	hoisted map[string]vec // constants that this function keeps in registers
 	tables  map[string]Mem // constants in memory, one register wide
 }
 
 var machines = map[string]*machine{
 	"avx2":   {suffix: "AVX2", lanes: 8, tables: map[string]Mem{}},
+	"neon":   {suffix: "NEON", lanes: 8, arm: true, tables: map[string]Mem{}},
 	"avx512": {suffix: "AVX512", lanes: 16, wide: true, tables: map[string]Mem{}},
+}
+
+// arch is the architecture that the code is for.
+func (m *machine) arch() string {
+	if m.arm {
+		return "arm64"
+	}
+	return "amd64"
 }
 
 func (m *machine) vec() vec {
@@ -126,13 +148,18 @@ func (m *machine) reg(name string) vec {
 // at is one position in a loop over slices: a register's worth of elements, of which only some exist in the tail.
 type at struct {
 	m    *machine
-	i    reg.Register // index of element 0 of the loop's round
+	i    reg.Register // index of element 0 of the loop's round; nil where array points there
 	disp int          // bytes on from there
 	only *cond        // nil: all
 	unit int          // number of the position within the round, 0 in the tail
 }
 
-func (p at) mem(array reg.Register) Mem { return Mem{Base: array, Index: p.i, Scale: 4, Disp: p.disp} }
+func (p at) mem(array reg.Register) Mem {
+	if p.i == nil {
+		return Mem{Base: array, Disp: p.disp}
+	}
+	return Mem{Base: array, Index: p.i, Scale: 4, Disp: p.disp}
+}
 
 // load is 0 in lanes beyond the end.
 func (p at) load(array reg.Register) vec {
@@ -143,7 +170,7 @@ func (p at) load(array reg.Register) vec {
 	case p.m.wide:
 		VMOVUPS_Z(p.mem(array), p.only.mask, v)
 	default:
-		VMASKMOVPS(p.mem(array), p.only.vec, v)
+		VMASKMOVPS(p.mem(array), p.only.bits(), v)
 	}
 	return v
 }
@@ -155,38 +182,74 @@ func (p at) store(v vec, array reg.Register) {
 	case p.m.wide:
 		VMOVUPS(v, p.only.mask, p.mem(array))
 	default:
-		VMASKMOVPS(v, p.only.vec, p.mem(array))
+		VMASKMOVPS(v, p.only.bits(), p.mem(array))
+	}
+}
+
+// strips are neighbouring places that a round of a loop takes side by side.
+type strips []at
+
+func (p strips) load(array reg.Register) vecs {
+	v := make(vecs, len(p))
+	for u := range p {
+		v[u] = p[u].load(array)
+	}
+	return v
+}
+
+func (p strips) store(v vecs, array reg.Register) {
+	for u := range p {
+		p[u].store(v[u], array)
 	}
 }
 
 // loop goes over elements 0 .. n-1: rounds of unroll registers, rounds of one, then the tail. Loops of one function have
 // different labels.
 func (m *machine) loop(label string, n reg.Register, unroll int, body func(at)) {
+	m.abreast(label, n, unroll, func(p strips) {
+		for _, p := range p {
+			body(p)
+		}
+	})
+}
+
+// abreast is loop for a body that takes a round's registers side by side.
+func (m *machine) abreast(label string, n reg.Register, most int, body func(strips)) {
 	i := GP64()
 	XORQ(i, i)
-	if unroll > 1 {
-		m.rounds(label+"Unrolled", i, n, unroll, body)
+	if most > 1 {
+		m.rounds(label+"Unrolled", i, n, most, body)
 	}
 	m.rounds(label, i, n, 1, body)
 	rest := GP64()
 	MOVQ(n, rest)
 	SUBQ(i, rest)
 	JZ(LabelRef(label + "Done"))
-	body(at{m: m, i: i, only: m.first(rest)})
+	body(strips{{m: m, i: i, only: m.first(rest)}})
 	Label(label + "Done")
 }
 
-// rounds goes on from i as long as there are unroll registers' worth of elements.
-func (m *machine) rounds(label string, i, n reg.Register, unroll int, body func(at)) {
+// most is how many registers to take side by side: AVX-512 has more.
+func (m *machine) most(wide, narrow int) int {
+	if m.wide {
+		return wide
+	}
+	return narrow
+}
+
+// rounds goes on from i as long as there are most registers' worth of elements.
+func (m *machine) rounds(label string, i, n reg.Register, most int, body func(strips)) {
 	last := GP64()
 	MOVQ(n, last)
-	SUBQ(Imm(uint64(unroll*m.lanes)), last)
+	SUBQ(Imm(uint64(most*m.lanes)), last)
 	JMP(LabelRef(label + "Test"))
 	Label(label)
-	for u := range unroll {
-		body(at{m: m, i: i, disp: 4 * u * m.lanes, unit: u})
+	var p strips
+	for u := range most {
+		p = append(p, at{m: m, i: i, disp: 4 * u * m.lanes, unit: u})
 	}
-	ADDQ(Imm(uint64(unroll*m.lanes)), i)
+	body(p)
+	ADDQ(Imm(uint64(most*m.lanes)), i)
 	Label(label + "Test")
 	CMPQ(i, last)
 	JLE(LabelRef(label))
@@ -251,7 +314,8 @@ func (m *machine) addWhere(is cond, name string, v vec) {
 func (m *machine) pick(is cond, yes, no vec) vec {
 	v := m.vec()
 	if m.wide {
-		VBLENDMPS(yes, no, is.mask, v)
+		VMOVAPS(no, v) // avo believes that VBLENDMPS reads its destination
+		VMOVAPS(yes, is.mask, v)
 	} else {
 		VBLENDVPS(is.vec, yes, no, v)
 	}

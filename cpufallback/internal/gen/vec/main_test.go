@@ -10,17 +10,19 @@ import (
 
 // What is committed is what the generator writes, but for the first line, which tells the command.
 func TestCommittedFilesAreUpToDate(t *testing.T) {
-	for isa := range machines {
-		name := "vec_" + isa + "_amd64"
-		dir := t.TempDir()
-		cmd := exec.Command("go", "run", ".", "-isa", isa, "-pkg", "vec",
-			"-out", filepath.Join(dir, name+".s"), "-stubs", filepath.Join(dir, name+".go"))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		for _, ext := range []string{".s", ".go"} {
-			if !bytes.Equal(body(t, filepath.Join(dir, name+ext)), body(t, filepath.Join("../../vec", name+ext))) {
-				t.Errorf("%s%s is not what the generator writes: run gen.sh", name, ext)
+	for isa, m := range machines {
+		for _, set := range []string{"vec", "nn", "smooth"} {
+			name := set + "_" + isa + "_" + m.arch()
+			dir := t.TempDir()
+			cmd := exec.Command("go", "run", ".", "-set", set, "-isa", isa, "-pkg", set,
+				"-out", filepath.Join(dir, name+".s"), "-stubs", filepath.Join(dir, name+".go"))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			for _, ext := range []string{".s", ".go"} {
+				if !bytes.Equal(body(t, filepath.Join(dir, name+ext)), body(t, filepath.Join("../..", set, name+ext))) {
+					t.Errorf("%s%s is not what the generator writes: run the scripts beside it", name, ext)
+				}
 			}
 		}
 	}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"log"
+	"strings"
+
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	"github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// avo and Go's assembler do not know AVX-512 BF16. Its instructions stand in the program as others of the same operands, which
+// nothing else here uses, and are written as bytes once they have their registers.
+//
+// Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2: VDPBF16PS, VCVTNE2PS2BF16.
+var standIns = map[string]struct {
+	name       string
+	opcode, pp byte
+}{
+	"VPDPWSSD": {"VDPBF16PS", 0x52, 2},      // dst += the sum of the products of pairs
+	"VPAVGB":   {"VCVTNE2PS2BF16", 0x72, 3}, // dst is both sources, rounded to nearest even: the first in the lower half
+}
+
+// compileHalves is pass.Compile with the instructions of BF16.
+func compileHalves(compile pass.Interface) pass.Interface {
+	return pass.Concat(
+		pass.InstructionPass(func(i *ir.Instruction) error {
+			if _, ok := standIns[i.Opcode]; ok {
+				i.ISA = []string{"AVX512_BF16"}
+			}
+			return nil
+		}),
+		compile,
+		pass.InstructionPass(func(i *ir.Instruction) error {
+			s, ok := standIns[i.Opcode]
+			if !ok {
+				return nil
+			}
+			var number [3]byte
+			for k, op := range i.Operands {
+				number[k] = byte(op.(reg.Physical).PhysicalIndex())
+			}
+			i.Opcode, i.Operands = "BYTE", []operand.Op{evex(s.name, s.opcode, s.pp, number[0], number[1], number[2])}
+			return nil
+		}),
+	)
+}
+
+// encoded is an instruction as bytes.
+type encoded string
+
+func (e encoded) Asm() string { return string(e) }
+
+// evex is an instruction on registers of 512 bits in the map 0F38, with operands in Go's order: the last one is written.
+func evex(name string, opcode, pp, b, a, d byte) encoded {
+	not := func(v byte, bit int) byte { return ^v >> bit & 1 }
+	all := []byte{
+		0x62,
+		not(d, 3)<<7 | not(b, 4)<<6 | not(b, 3)<<5 | not(d, 4)<<4 | 2,
+		^a&15<<3 | 1<<2 | pp,
+		2<<5 | not(a, 4)<<3,
+		opcode,
+		3<<6 | d&7<<3 | b&7,
+	}
+	var text []string
+	for _, v := range all {
+		text = append(text, fmt.Sprintf("$0x%02x", v))
+	}
+	return encoded(fmt.Sprintf("%s // %s Z%d, Z%d, Z%d", strings.Join(text, "; BYTE "), name, b, a, d))
+}
+
+// multiplyAdd is acc += b*x, of pairs where the factors are halves.
+func (m *machine) multiplyAdd(b, x, acc vec) {
+	if m.halves {
+		VPDPWSSD(b, x, acc)
+	} else {
+		VFMADD231PS(b, x, acc)
+	}
+}
+
+// halfFamily writes the kernels of products of BF16.
+func (m *machine) halfFamily() {
+	for nv := 1; nv <= vectors; nv++ {
+		for rows := 1; rows <= m.tileRows; rows++ {
+			m.tile(rows, nv)
+		}
+	}
+	m.pairs()
+	m.round()
+	m.peak()
+}
+
+// pairs rounds two rows after the other and puts their columns side by side.
+func (m *machine) pairs() {
+	m.function("pairs", "(a *pairArgs)", "rounds rows, and puts the columns of each two side by side.")
+	a := args("Src[]", "SrcRow", "SrcVec", "Rows", "Vecs", "Dst[]", "DstRow", "DstVec")
+	order := GLOBL("sideBySide", RODATA|NOPTR)
+	for i := range 16 {
+		DATA(4*i, U32(uint32(i|(16+i)<<16)))
+	}
+	index := m.vec()
+	VMOVDQU32(order, index)
+	src, dst, vecs := a.load("Src"), a.load("Dst"), a.load("Vecs")
+	srcRow, dstRow := a.floats("SrcRow"), a.floats("DstRow")
+	Label("vector")
+	s, d, n := GP64(), GP64(), a.load("Rows")
+	MOVQ(src, s)
+	MOVQ(dst, d)
+	SUBQ(U8(2), n)
+	JLT(LabelRef("rest"))
+	Label("pair")
+	even, odd := m.vec(), m.vec()
+	VMOVUPS(Mem{Base: s}, even)
+	VMOVUPS(Mem{Base: s, Index: srcRow, Scale: 1}, odd)
+	VPAVGB(even, odd, even)
+	VPERMW(even, index, even)
+	VMOVUPS(even, Mem{Base: d})
+	LEAQ(Mem{Base: s, Index: srcRow, Scale: 2}, s)
+	ADDQ(dstRow, d)
+	SUBQ(U8(2), n)
+	JGE(LabelRef("pair"))
+	Label("rest")
+	ADDQ(U8(2), n)
+	JZ(LabelRef("next"))
+	VMOVUPS(Mem{Base: s}, even) // the last row, and zeros
+	m.clear(odd)
+	VPAVGB(even, odd, even)
+	VPERMW(even, index, even)
+	VMOVUPS(even, Mem{Base: d})
+	Label("next")
+	ADDQ(a.floats("SrcVec"), src)
+	ADDQ(a.floats("DstVec"), dst)
+	DECQ(vecs)
+	JNZ(LabelRef("vector"))
+	end()
+}
+
+// round rounds numbers in their order.
+func (m *machine) round() {
+	m.function("round", "(dst, src []float32)", "rounds src, a multiple of 32 long, to half as many pairs.")
+	dst, src, n := GP64(), GP64(), GP64()
+	Load(Param("dst").Base(), dst)
+	Load(Param("src").Base(), src)
+	Load(Param("src").Len(), n)
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	Label("loop")
+	low, high := m.vec(), m.vec()
+	VMOVUPS(Mem{Base: src}, low)
+	VMOVUPS(Mem{Base: src, Disp: m.bytes()}, high)
+	VPAVGB(low, high, low)
+	VMOVUPS(low, Mem{Base: dst})
+	ADDQ(U32(uint32(2*m.bytes())), src)
+	ADDQ(U8(m.bytes()), dst)
+	SUBQ(U8(2*m.lanes), n)
+	JNZ(LabelRef("loop"))
+	Label("done")
+	end()
+}
+
+// halfFile declares the functions of halves, and makes halfKernels of them.
+func (m *machine) halfFile() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "// Code generated by command: gemm -family halves -isa %s. DO NOT EDIT.\n\n//go:build %s && !noasm\n\npackage gemm\n\n", *isa, m.arch())
+	fmt.Fprintf(&b, "func bf16() *halfKernels {\nk := &halfKernels{pairs: pairs%[1]s, round: round%[1]s, peak: peak%[1]s}\n", m.suffix)
+	for nv := 1; nv <= vectors; nv++ {
+		for n := 1; n <= m.tileRows; n++ {
+			fmt.Fprintf(&b, "k.tile[%d][%d] = tile%dx%d%s\n", nv, n, n, nv, m.suffix)
+		}
+	}
+	fmt.Fprintln(&b, "return k\n}")
+	for _, s := range m.stubs {
+		fmt.Fprintln(&b, "\n"+s)
+	}
+	text, err := format.Source(b.Bytes())
+	if err != nil {
+		log.Fatal(err)
+	}
+	return text
+}
