@@ -13,7 +13,7 @@ import (
 // plain Go loops are everywhere.
 func eachISA(t *testing.T, test func(t *testing.T, name string)) {
 	have := ISAs()
-	for _, isa := range []string{"avx512", "avx2", "generic"} {
+	for _, isa := range []string{"avx512", "avx2", "neon", "generic"} {
 		t.Run(isa, func(t *testing.T) {
 			if !slices.Contains(have, isa) {
 				if isa == "generic" {

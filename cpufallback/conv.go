@@ -102,8 +102,10 @@ func rowScaleBackward(t *rowScaleTask, i int) {
 	t.k.Axpy(e, dwf, t.dw[i*t.cols:][:t.cols])
 	t.db[i] += e * t.dbf[i]
 	sum := float64(t.dbf[i]) * float64(t.bf[i])
-	for j, v := range dwf {
-		sum += float64(v) * float64(wf[j])
+	for lo := 0; lo < t.cols; lo += block {
+		hi := min(lo+block, t.cols)
+		_, dot := t.k.SumsAbout(wf[lo:hi], dwf[lo:hi], 0)
+		sum += float64(dot)
 	}
 	t.dlog[i] += float32(sum)
 }

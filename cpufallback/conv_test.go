@@ -324,7 +324,7 @@ func benchmarkConv(b *testing.B, be *Backend, s device.ConvShape) {
 			}
 			gflops := float64(s.Flops()) * float64(b.N) / b.Elapsed().Seconds() / 1e9
 			b.ReportMetric(gflops, "GFLOP/s")
-			b.ReportMetric(100*gflops/PeakGFLOPS(be.Name(), be.pool.Workers()), "%peak")
+			b.ReportMetric(100*gflops/PeakGFLOPS(be.Name(), be.Precision(), be.pool.Workers()), "%peak")
 		})
 	}
 }

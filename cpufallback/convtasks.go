@@ -17,6 +17,8 @@ type convTasks struct {
 	outer    outerTask
 	add      addTask
 	rowScale rowScaleTask
+	round    roundTask
+	stack    stackTask
 
 	parts []float32 // sums over parts of the columns
 	lu    []float64 // of LUCompose and its gradient
@@ -65,6 +67,7 @@ func (t *productTask) Do(chunk, worker int) {
 func (b *Backend) runProduct(p gemm.Product) {
 	t := &b.conv.product
 	*t = productTask{k: b.gemm, scratch: b.workerScratch(), Product: p, step: p.Columns()}
+	b.roundProduct(&t.A)
 	for i := range t.scratch {
 		t.k.Reserve(&t.scratch[i], &t.Product)
 	}

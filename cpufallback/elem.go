@@ -20,6 +20,8 @@ type elemTasks struct {
 	sums     sampleSumTask
 	checker  checkerTask
 	class    classTask
+	gate     gateTask
+	circle   circleTask
 
 	maps      mapTask
 	planar    planarTask

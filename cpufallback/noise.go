@@ -1,14 +1,12 @@
 package cpufallback
 
 import (
-	"math"
-
 	"cuflow/cpufallback/internal/vec"
 	"cuflow/device"
 )
 
-// noiseTask is Dequantize, Normal, Logistic or Uniform. Uniform numbers are made a tile at a time and turned into what is asked for
-// on the way to x.
+// noiseTask is Dequantize, Dropout, Normal, Logistic or Uniform. Random numbers are made a tile at a time; on the way to x, uniform ones
+// become what is asked for.
 type noiseTask struct {
 	sampleWalk
 	k           *vec.Kernels
@@ -26,6 +24,7 @@ const (
 	normal
 	logistic
 	uniform
+	dropout
 )
 
 func (t *noiseTask) Do(chunk, worker int) {
@@ -46,12 +45,7 @@ func (t *noiseTask) sample(u []float32, n int) {
 	for e := 0; e < d; e += tile {
 		count := min(tile, d-e)
 		u := u[:roundUp(count, vec.UniformsUnit)]
-		t.k.Uniforms(u, uint32(e/4), t.first+uint32(n), t.step, t.rng.ID, uint32(t.rng.Seed), uint32(t.rng.Seed>>32))
-		if t.kind == normal {
-			for i := 0; i < count; i += 2 {
-				u[i], u[i+1] = t.normals(u[i], u[i+1])
-			}
-		}
+		t.numbers(u, uint32(e/4), n, t.k.Uniforms, t.k.Normals, t.k.Logistics)
 		for i := 0; i < count; {
 			c, p := (e+i)/t.P, (e+i)%t.P
 			run := min(count-i, t.P-p)
@@ -67,13 +61,7 @@ func (t *noiseTask) columns(u []float32, first, last int) {
 		for n := first; n < last; n += tile / 4 {
 			count := min(tile/4, last-n)
 			w := roundUp(4*count, vec.UniformsUnit) / 4
-			t.k.UniformRows(u[:4*w], uint32(block), t.first+uint32(n), t.step, t.rng.ID, uint32(t.rng.Seed), uint32(t.rng.Seed>>32))
-			if t.kind == normal {
-				for i := range count {
-					u[i], u[w+i] = t.normals(u[i], u[w+i])
-					u[2*w+i], u[3*w+i] = t.normals(u[2*w+i], u[3*w+i])
-				}
-			}
+			t.numbers(u[:4*w], uint32(block), n, t.k.UniformRows, t.k.NormalRows, t.k.LogisticRows)
 			for j := range min(4, t.C-4*block) {
 				t.put(u[j*w:][:count], (4*block+j)*t.N+n)
 			}
@@ -81,10 +69,18 @@ func (t *noiseTask) columns(u []float32, first, last int) {
 	}
 }
 
-// normals turns a pair of uniform numbers into normal ones. A uniform number is 24 bits of a word.
-func (t *noiseTask) normals(even, odd float32) (a, b float32) {
-	x, y := device.NormalOf(uint32(even*0x1p24)<<8, uint32(odd*0x1p24)<<8)
-	return float32(float64(t.std) * x), float32(float64(t.std) * y)
+// numbers fills u with what words become that begin at a block of elements of sample n.
+func (t *noiseTask) numbers(u []float32, block uint32, n int, uniforms func(u []float32, c0, c1, c2, c3, k0, k1 uint32),
+	normals, logistics func(u []float32, c0, c1, c2, c3, k0, k1 uint32, scale float32)) {
+	low, high := uint32(t.rng.Seed), uint32(t.rng.Seed>>32)
+	switch sample := t.first + uint32(n); t.kind {
+	case normal:
+		normals(u, block, sample, t.step, t.rng.ID, low, high, t.std)
+	case logistic:
+		logistics(u, block, sample, t.step, t.rng.ID, low, high, t.std)
+	default:
+		uniforms(u, block, sample, t.step, t.rng.ID, low, high)
+	}
 }
 
 // put writes the noise u to x from element i on.
@@ -93,11 +89,8 @@ func (t *noiseTask) put(u []float32, i int) {
 	switch t.kind {
 	case dequantize:
 		t.k.Dequantize(t.v[i:][:len(u)], u, x, t.levels)
-	case logistic: // u is halfway between two multiples of 2^-24, and so is 1-u: never 0
-		for j, v := range u {
-			odd := 2*float64(v*0x1p24) + 1
-			x[j] = float32(float64(t.std) * math.Log(odd/(0x1p25-odd)))
-		}
+	case dropout:
+		drop(u, x, t.levels, t.std)
 	default:
 		copy(x, u)
 	}

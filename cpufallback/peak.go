@@ -15,9 +15,14 @@ type peakTask struct {
 func (t *peakTask) Do(_, _ int) { t.k.Peak(t.flops) }
 
 // PeakGFLOPS measures, in about 20 ms, how many billion multiplications and additions a second the named backend could at
-// most do on so many cores at once: what its products are to be compared with. It is 0 if there is no such backend.
-func PeakGFLOPS(name string, workers int) float64 {
-	b, err := NewWorkers(name, workers)
+// most do on so many cores at once, in "bf16" or else in float32: what its products are to be compared with. It is 0 if there is no
+// such backend.
+func PeakGFLOPS(name, precision string, workers int) float64 {
+	make := NewWorkers
+	if precision == "bf16" {
+		make = NewBF16Workers
+	}
+	b, err := make(name, workers)
 	if err != nil {
 		return 0
 	}

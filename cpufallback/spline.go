@@ -7,13 +7,17 @@ import (
 	"cuflow/device"
 )
 
-// curveTasks are the task and scratch of device.Curves.
+// curveTasks are the tasks and scratch of device.Curves.
 type curveTasks struct {
 	task curveTask
 	work []curveWork // by worker
+
+	strips curveStrips
+	tables []vec.Curve // by worker
 }
 
-// curveTask is Curve, CurveInverse or CurveBackward. Everything is float64 from the parameters on.
+// curveTask is Curve, CurveInverse or CurveBackward where the instruction set has no pass of its own for the kind. Everything is float64
+// from the parameters on.
 type curveTask struct {
 	device.Rows
 	k         *vec.Kernels
@@ -53,10 +57,7 @@ type curveWork struct {
 
 func (t *curveTask) Do(chunk, worker int) {
 	w := &t.work[worker]
-	w.curve, w.stride = t.c, t.M()
-	lo, size := t.c.Span()
-	w.lo, w.size = float64(lo), float64(size)
-	w.rest = 1 - float64(t.c.K)*device.MinBin
+	w.begin(t.c, t.M())
 	align := 1
 	if t.P == 1 && t.N >= line*t.chunks {
 		align = line
@@ -110,6 +111,13 @@ const curveTile = 128
 // curveLeast is how many elements of a row a chunk should have: enough to fill vectors.
 const curveLeast = 64
 
+// begin makes w ready for elements of a curve whose parameters are stride apart.
+func (w *curveWork) begin(c device.Curve, stride int) {
+	lo, size := c.Span()
+	w.curve, w.stride, w.lo, w.size = c, stride, float64(lo), float64(size)
+	w.rest = 1 - float64(c.K)*device.MinBin
+}
+
 // prepare does what softmax does for n elements whose parameters begin in params: of each, exponentials and their sum.
 func (w *curveWork) prepare(k *vec.Kernels, params []float32, n int) {
 	groups := 1
@@ -142,6 +150,10 @@ func (b *Backend) runCurve(r device.Rows, c device.Curve, params, x device.Buffe
 	}
 	mustFit(params.Len() == c.Params()*r.Len() && x.Len() == r.Len())
 	if r.Len() == 0 {
+		return
+	}
+	if do := b.curvePass(c.Of, t.pass); do != nil {
+		b.runStrips(r, c, do, params, x, t)
 		return
 	}
 	t.Rows, t.c, t.k = r, c, b.vec

@@ -20,6 +20,7 @@ package device
 type Backend interface {
 	Memory
 	Conv
+	Stack
 	Mix
 	Flow
 	Train
@@ -31,7 +32,13 @@ type Backend interface {
 	Planar
 	Sylvester
 	Curves
+	Circular
+	Dropout
+	Gated
 	Autoregressive
+	Continuous
+	MaskedNets
+	Transformer
 }
 
 // Memory moves and combines whole buffers.

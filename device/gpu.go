@@ -24,7 +24,7 @@ type gpu struct {
 	op        string
 	recording bool
 	next      Launch // the one being put together
-	slots     [24]uint64
+	slots     [48]uint64
 }
 
 // entry is a kernel as the driver knows it.

@@ -12,7 +12,8 @@ import (
 type Choice struct {
 	// Name is "auto", "cpu", "cpu:avx2" and its like, "cuda", "cuda:1", "sim" or "sim:70".
 	Name string
-	// Precision is of the conditioners' products: "fp32", "tf32", "bf16", or "" for what suits the device, see NewGPU.
+	// Precision is of the conditioners' products: "fp32", "tf32", "bf16", or "" for what suits the device, see NewGPU. A CPU has fp32,
+	// and bf16 where it has instructions for it.
 	Precision string
 	// NoGraph has steps enqueued op by op, never recorded.
 	NoGraph bool
@@ -27,7 +28,7 @@ func (c Choice) say(format string, args ...any) {
 }
 
 // Open gives the backend that is asked for. "auto" takes the first GPU that can be used, else the fastest CPU backend. cpu opens
-// the CPU backends: this package does not know them.
+// the CPU backends, with c's precision: this package does not know them.
 func Open(c Choice, cpu func(name string) (Backend, error)) (Backend, error) {
 	kind, which, _ := strings.Cut(c.Name, ":")
 	switch kind {
@@ -68,8 +69,8 @@ func Open(c Choice, cpu func(name string) (Backend, error)) (Backend, error) {
 
 // openCPU refuses what only GPUs have.
 func openCPU(c Choice, cpu func(name string) (Backend, error)) (Backend, error) {
-	if c.Precision != "" && c.Precision != "fp32" {
-		return nil, fmt.Errorf("device %q computes in fp32: --precision %s is for GPUs", c.Name, c.Precision)
+	if c.Precision != "" && c.Precision != "fp32" && c.Precision != "bf16" {
+		return nil, fmt.Errorf("device %q computes in fp32, or bf16 where the processor can: --precision %s is for GPUs", c.Name, c.Precision)
 	}
 	return cpu(c.Name)
 }
@@ -104,10 +105,11 @@ func Probe(cpus []string) []Found {
 	why := map[string]string{
 		"avx512":  "AVX-512 F, BW, DQ, VL",
 		"avx2":    "AVX2 and FMA",
+		"neon":    "NEON, which is arm64's",
 		"generic": "plain Go, every processor",
 	}
 	found := probeCUDA()
-	for _, isa := range []string{"avx512", "avx2", "generic"} {
+	for _, isa := range []string{"avx512", "avx2", "neon", "generic"} {
 		f := Found{Name: "cpu:" + isa, Why: why[isa]}
 		for _, c := range cpus {
 			f.Usable = f.Usable || c == isa

@@ -101,6 +101,8 @@ func CostOf(name string, s Shape, args []uint64) (c Cost, ok bool) {
 
 	case "uniform", "normal", "logistic":
 		return each(n(0)*n(1)*n(2), 30, 1) // whole-number work: 10 rounds a word
+	case "dropout": // x read and written; Philox as above
+		return each(n(0)*n(1)*n(2), 32, 2)
 	case "dequantize":
 		return each(n(0)*n(1)*n(2), 30, 2)
 

@@ -1,28 +1,11 @@
 // Products of masked networks: device.Autoregressive. Output o of a layer is made of its first reach(o) inputs, and input i has a part in
 // the outputs from start(i) on; both grow. A block computes a tile of 64 x 64 results in slabs of 16 terms, and only the slabs in
 // which something counts.
-#include "common.cuh"
+#include "masked.cuh"
 
-enum Layer { First, Hidden, Last };
 enum Finish { Store, Rectify, Add, Gate };
 
 constexpr int side = 64, slab = 16;
-
-// Masked is the shape of a layer, as device.Masked.
-struct Masked {
-    int layer, d, h, q, n;
-    __device__ int cin() const { return layer == First ? d : h; }
-    __device__ int cout() const { return layer == Last ? q * d : h; }
-    __device__ int units(int degree) const { return degree * (h / (d - 1)) + min(degree, h % (d - 1)); }
-    __device__ int degree(int unit) const {
-        int each = h / (d - 1), more = h % (d - 1), first = more * (each + 1);
-        return unit >= first ? more + 1 + (unit - first) / each : 1 + unit / (each + 1);
-    }
-    __device__ int reach(int o) const { return layer == First ? degree(o) : layer == Hidden ? units(degree(o)) : units(o / q); }
-    __device__ int start(int i) const {
-        return layer == First ? units(min(i, d - 1)) : layer == Hidden ? units(degree(i) - 1) : q * degree(i);
-    }
-};
 
 // fetch is the first `count` of four floats, zeros behind them.
 __device__ __forceinline__ Quad fetch(const float *p, bool wide, int count) {
@@ -166,5 +149,15 @@ masked_weight(int layer, int d, int h, int q, int n, const float *x, const float
     }
     t.each(row, cout, column, cin, [&](int r, int i, float v) {
         if (i < s.reach(r)) dw[(i64)r * cin + i] += v;
+    });
+}
+
+// rectify: y[i] = max(0, x[i]); y may be x. Launch: flat(n).
+KERNEL(256, 4) rectify(i64 n, const float *x, float *y) {
+    flat(n, aligned(x) && aligned(y), [&](auto way, i64 i, int count) {
+        Quad v = load(way, x + i, count);
+#pragma unroll
+        for (int e = 0; e < 4; e++) v.v[e] = v.v[e] < 0 ? 0 : v.v[e]; // a NaN stays
+        store(way, y + i, v, count);
     });
 }

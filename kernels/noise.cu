@@ -69,6 +69,16 @@ dequantize(int c, int n, int p, u32 seedLow, u32 seedHigh, u32 id, float levels,
     });
 }
 
+// dropout: x = u < rate ? 0 : x*scale, in place.
+KERNEL(256, 4)
+dropout(int c, int n, int p, u32 seedLow, u32 seedHigh, u32 id, float rate, float scale, const float *at, float *x) {
+    noise<true>(c, n, p, {seedLow, seedHigh, id}, at, x, x, [=](const Words &w, Quad q) {
+#pragma unroll
+        for (int k = 0; k < 4; k++) q.v[k] = uniform_of(w.w[k]) < rate ? 0 : q.v[k] * scale;
+        return q;
+    });
+}
+
 // gauss makes two normal numbers of a pair of words by Box and Muller: device.NormalOf. The angle is given in half turns,
 // and log takes a whole number of 2^-24: both exact.
 __device__ __forceinline__ void gauss(u32 even, u32 odd, float std, float &a, float &b) {

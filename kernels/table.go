@@ -1,5 +1,7 @@
 package kernels
 
+import "strings"
+
 // Kernel is one kernel as a launch sees it.
 type Kernel struct {
 	Name   string
@@ -31,6 +33,11 @@ func Table(t Target) []Kernel {
 	add("noise", "iiiiiipp", "uniform")
 	add("noise", "iiiiiifpp", "normal", "logistic")
 	add("noise", "iiiiiifppp", "dequantize")
+	add("noise", "iiiiiiffpp", "dropout")
+	add("gated", "lpp", "gate", "gate_backward")
+	add("circle", "lp", "wrap")
+	add("circle", "lpp", "angles")
+	add("circle", "lppp", "angles_backward")
 
 	add("actnorm", "iiippp", "actnorm", "actnorm_inverse")
 	add("actnorm", "iiiifppppppp", "actnorm_backward")
@@ -99,6 +106,17 @@ func Table(t Target) []Kernel {
 		add("elementwise", "lffpp", "map_backward_"+f)
 	}
 
+	add("ode", "iiiiipp", "field_turn")
+	add("ode", "iiiiiiiifpppppp", "field_value")
+	add("ode", "iiiiiiiiiiffffpppppppp", "field_back")
+	add("ode", "iiiiiipp", "field_add")
+	add("ode", "llffffffffpppp", "field_sum")
+	add("ode", "iiffpppp", "field_errors")
+	add("ode", "iiiffpppp", "scaled_squares")
+	add("ode", "lp", "directions")
+	add("ode", "lipppp", "smooth_forward", "smooth_backward")
+	add("ode", "iiifppp", "dots")
+
 	add("planar", "ipppp", "planar_fold")
 	add("planar", "ipppppp", "planar_fold_backward")
 	add("planar", "iiifpppppp", "planar", "planar_inverse")
@@ -117,6 +135,7 @@ func Table(t Target) []Kernel {
 	add("sylvester", "iiifppppppppp", "sylvester_solve")
 
 	for _, kind := range []string{"affine", "linear", "quadratic", "rational", "logistic"} {
+		add("maskedinverse", "iiiiiiiiliifff"+strings.Repeat("p", 5+2*MaskedLayers), "masked_inverse_"+kind)
 		add("spline", "iiiiiiiifffpppp", "curve_"+kind, "uncurve_"+kind)
 		add("spline", "iiiiiffffppp", "curve_backward_"+kind, "uncurve_backward_"+kind)
 	}
@@ -124,6 +143,23 @@ func Table(t Target) []Kernel {
 	add("masked", "iiiiiiiipppp", "masked_forward")
 	add("masked", "iiiiiiiippp", "masked_data")
 	add("masked", "iiiiippp", "masked_weight")
+	add("masked", "lpp", "rectify")
+
+	for _, width := range []string{"16", "32", "64"} {
+		add("attention", "iiiiippp", "attend_"+width)
+		add("attention", "iiiiipppppp", "attend_queries_"+width)
+		add("attention", "iiiiippppp", "attend_keys_"+width)
+	}
+	add("attention", "iiiiippppp", "attend_step")
+	add("layernorm", "iifppppp", "layer_norm")
+	add("layernorm", "iippppp", "layer_norm_backward")
+	add("layernorm", "iiiipppppp", "layer_norm_params")
+	add("layernorm", "lpp", "gelu", "gelu_backward")
+	add("tokens", "liipp", "add_positions")
+	add("tokens", "iiipp", "positions_backward")
+	add("tokens", "liiippp", "embed")
+	add("tokens", "iiiippp", "embed_backward")
+	add("tokens", "iiippp", "gather", "scatter")
 
 	add("adam", "lifffffppppppp", "adam")
 

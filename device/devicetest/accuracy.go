@@ -39,7 +39,7 @@ func Measure(be device.Backend, some []Case) ([]Accuracy, error) {
 		}
 		all[i].Cases++
 		for j, o := range c.Operands {
-			if o.role != readOnly {
+			if o.result() {
 				all[i].add(l.of(got, j), l.of(want, j))
 			}
 		}

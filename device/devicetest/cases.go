@@ -54,6 +54,7 @@ const (
 	readOnly  role = iota // must come back bit for bit
 	writeOnly             // poisoned before the call: the op may not read it and must write all of it
 	inPlace               // read and written
+	between               // written by one op of a call and read by another, in an order that the backend chooses; poisoned before
 )
 
 func in(name string, n int, mk maker) Operand {
@@ -62,8 +63,12 @@ func in(name string, n int, mk maker) Operand {
 func both(name string, n int, mk maker) Operand {
 	return Operand{Name: name, Len: n, role: inPlace, make: mk}
 }
-func out(name string, n int) Operand { return Operand{Name: name, Len: n, role: writeOnly} }
-func absent(name string) Operand     { return Operand{Name: name} }
+func out(name string, n int) Operand    { return Operand{Name: name, Len: n, role: writeOnly} }
+func hidden(name string, n int) Operand { return Operand{Name: name, Len: n, role: between} }
+func absent(name string) Operand        { return Operand{Name: name} }
+
+// result says whether a case is held to what the op leaves in the operand.
+func (o Operand) result() bool { return o.role == writeOnly || o.role == inPlace }
 
 // anyLength marks an operand whose length is the op's only measure of size.
 func (o Operand) anyLength() Operand { o.free = true; return o }
@@ -180,13 +185,16 @@ var sizes = [...]int{0, 1, 31, 32, 33, 1000}
 func Cases() []Case {
 	var all []Case
 	for _, family := range []func() []Case{
-		memoryCases, convCases, rowScaleCases, mixCases, luCases,
+		memoryCases, convCases, stackCases, rowScaleCases, mixCases, luCases,
 		couplingCases, actNormCases, shapeCases, priorCases, noiseCases, trainCases,
 		normCases, checkerCases, flattenCases, logitCases, logisticCases, classCases,
 		mixtureCases,
 		mapCases, planarCases, radialCases, projectCases, householderCases, sylvesterCases,
 		cdfCases, betaCases,
 		curveCases, maskedCases,
+		odeCases, maskedNetCases,
+		dropoutCases, gateCases, circleCases,
+		attentionCases, layerNormCases, geluCases, tokenCases,
 	} {
 		all = append(all, family()...)
 	}

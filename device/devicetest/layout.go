@@ -39,7 +39,7 @@ func layOut(c Case, shift int) layout {
 	setBits(l.image, guardBits)
 	r := rand.New(rand.NewPCG(c.seed(), 0))
 	for i, o := range c.Operands {
-		if x := l.of(l.image, i); o.role == writeOnly {
+		if x := l.of(l.image, i); o.role == writeOnly || o.role == between {
 			setBits(x, poisonBits)
 		} else if o.Len > 0 {
 			o.make(r, x)

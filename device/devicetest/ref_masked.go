@@ -118,49 +118,47 @@ func maskedBackwardWeight(s device.Masked, x, dy, dw, db []float64) {
 	})
 }
 
-// maskedBackwardStep takes what is new from the whole: units that know of dimension d-1 and of none after it, or dimension d-1 itself.
+// maskedBackwardStep is maskedBackwardAct of what is new: units that know of dimension d-1 and of none after it, or dimension d-1 itself.
 func maskedBackwardStep(s device.Masked, d int, act device.Act, w, dy, h []float64) {
-	all, known, degrees, counts := append([]float64(nil), h...), append([]float64(nil), dy...), dimensionsOf(s), connected(s)
-	isOfStep := func(i int) bool {
-		if s.Layer == device.MaskedFirst {
-			return i == d-1
+	degrees, counts := dimensionsOf(s), connected(s)
+	for i := range s.Cin() {
+		if s.Layer == device.MaskedFirst && i != d-1 || s.Layer != device.MaskedFirst && degrees[i] != d {
+			continue
 		}
-		return degrees[i] == d
-	}
-	for o := range s.Cout() {
-		used := false
-		for i := range s.Cin() {
-			used = used || counts(o, i) && isOfStep(i)
-		}
-		if !used { // perhaps not computed yet
-			fill(known[o*s.N:(o+1)*s.N], 0)
-		}
-	}
-	maskedBackwardAct(s, act, w, known, all)
-	for j, v := range all {
-		if isOfStep(j / s.N) {
-			h[j] = v
+		for n := range s.N {
+			sum := 0.0
+			for o := range s.Cout() {
+				if counts(o, i) {
+					sum += w[o*s.Cin()+i] * dy[o*s.N+n]
+				}
+			}
+			if at := i*s.N + n; act == device.ReLU && !(h[at] > 0) {
+				h[at] = 0
+			} else {
+				h[at] = sum
+			}
 		}
 	}
 }
 
-// maskedStep takes what is new from the whole: outputs that know of dimension d-1 and of none after it, or say something of d.
+// maskedStep is maskedForward of what is new: outputs that know of dimension d-1 and of none after it, or say something of d.
 func maskedStep(s device.Masked, d int, act device.Act, w, b, x, y []float64) {
-	known, degrees, counts := make([]float64, len(y)), dimensionsOf(s), connected(s)
-	hidden := append([]float64(nil), x...)
-	for i := range s.Cin() {
-		used := false
-		for o := range s.Cout() {
-			used = used || counts(o, i) && isOfStep(s, degrees, d, o)
+	degrees, counts := dimensionsOf(s), connected(s)
+	for o := range s.Cout() {
+		if !isOfStep(s, degrees, d, o) {
+			continue
 		}
-		if !used { // perhaps not computed yet
-			fill(hidden[i*s.N:(i+1)*s.N], 0)
-		}
-	}
-	maskedForward(s, act, w, b, hidden, known)
-	for j, v := range known {
-		if isOfStep(s, degrees, d, j/s.N) {
-			y[j] = v
+		for n := range s.N {
+			sum := b[o]
+			for i := range s.Cin() {
+				if counts(o, i) {
+					sum += w[o*s.Cin()+i] * x[i*s.N+n]
+				}
+			}
+			if act == device.ReLU {
+				sum = max(0, sum)
+			}
+			y[o*s.N+n] = sum
 		}
 	}
 }

@@ -38,7 +38,7 @@ func TestTable(t *testing.T) {
 		names[c.String()] = true
 		outputs := 0
 		for _, o := range c.Operands {
-			if o.role == readOnly {
+			if !o.result() {
 				continue
 			}
 			outputs++

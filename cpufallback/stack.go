@@ -1,0 +1,156 @@
+package cpufallback
+
+import (
+	"cuflow/cpufallback/internal/gemm"
+	"cuflow/device"
+)
+
+// A stack goes through its layers a tile of columns at a time, in one fork and join forward and two backward: package gemm's Stack.
+// Where the shapes do not suit that, it is convolutions one after another.
+
+func (b *Backend) StackForward(g device.Images, units []device.Unit, x, y device.Buffer, keep bool) {
+	mustFit(device.FitStack(g, units, x, y, false))
+	if g.N*g.H*g.W == 0 {
+		return
+	}
+	if !stackable(g, units) {
+		device.StackForwardOn(b, g, units, x, y)
+		return
+	}
+	t := b.newStack(g, units, x, y)
+	b.roundStack(t.Layers, false)
+	t.Keep = keep
+	t.reserve()
+	b.pool.Run(t.tiles(), t.as(func(t *stackTask, s *gemm.Scratch, chunk int) {
+		m := chunk * t.Tile
+		t.k.StackForward(s, &t.Stack, m, min(t.Tile, t.M-m))
+	}))
+	t.forget()
+}
+
+func (b *Backend) StackBackward(g device.Images, units []device.Unit, x, dy, dx device.Buffer) {
+	mustFit(device.FitStack(g, units, x, dy, true) && dx.Len() == x.Len())
+	if g.N*g.H*g.W == 0 {
+		return
+	}
+	if !stackable(g, units) {
+		device.StackBackwardOn(b, g, units, x, dy, dx)
+		return
+	}
+	t := b.newStack(g, units, x, dy)
+	b.roundStack(t.Layers, true)
+	t.DX = dx.Host()
+	t.C = gemm.Grow(&b.conv.parts, t.Parts*t.Floats)
+	t.reserve()
+	if t.Fused {
+		b.pool.Run(t.Parts, t.as(func(t *stackTask, s *gemm.Scratch, chunk int) { t.k.StackBackward(s, &t.Stack, chunk) }))
+	} else {
+		for t.layer = len(units) - 1; t.layer >= 0; t.layer-- {
+			b.pool.Run(t.Layers[t.layer].Chunks(), t.as(func(t *stackTask, s *gemm.Scratch, chunk int) {
+				t.k.StackWeights(s, &t.Stack, t.layer, chunk)
+			}))
+			b.pool.Run(t.tiles(), t.as(func(t *stackTask, s *gemm.Scratch, chunk int) {
+				m := chunk * t.Tile
+				t.k.StackBack(s, &t.Stack, t.layer, m, min(t.Tile, t.M-m))
+			}))
+		}
+	}
+	chunks := 0
+	for i := range t.Layers {
+		chunks += t.AddChunks(i)
+	}
+	b.pool.Run(chunks, t.as((*stackTask).add))
+	t.forget()
+}
+
+// stackable says whether package gemm takes these layers: taps at the ends only, where their products fit into the cache; images that
+// tiles are made of.
+func stackable(g device.Images, units []device.Unit) bool {
+	const folded = 256 << 10 // floats
+	last := len(units) - 1
+	weights := 0
+	for i := range units {
+		weights += units[i].Cin * units[i].Cout * units[i].K * units[i].K
+		if i > 0 && i < last && units[i].K != 1 {
+			return false
+		}
+	}
+	tile := gemm.StackTile(g.N*g.H*g.W, g.H*g.W, weights)
+	return tile > 0 && units[0].Cin*units[0].K*units[0].K*tile <= folded && units[last].Cout*units[last].K*units[last].K*tile <= folded
+}
+
+// stackTask is a pass of a Stack, or a part of one.
+type stackTask struct {
+	k       *gemm.Kernels
+	scratch []gemm.Scratch
+	gemm.Stack
+	units []device.Unit
+	layer int // at work
+	do    func(t *stackTask, s *gemm.Scratch, chunk int)
+}
+
+func (t *stackTask) Do(chunk, worker int) { t.do(t, &t.scratch[worker], chunk) }
+
+// as is the task with something else to do.
+func (t *stackTask) as(do func(t *stackTask, s *gemm.Scratch, chunk int)) *stackTask {
+	t.do = do
+	return t
+}
+
+// tiles is how many there are.
+func (t *stackTask) tiles() int { return (t.M + t.Tile - 1) / t.Tile }
+
+func (t *stackTask) reserve() {
+	for i := range t.scratch {
+		t.k.ReserveStack(&t.scratch[i], &t.Stack)
+	}
+}
+
+// forget drops what the task points at.
+func (t *stackTask) forget() {
+	clear(t.Layers)
+	*t = stackTask{Stack: gemm.Stack{Layers: t.Layers[:0]}}
+}
+
+// add adds up some rows of a layer's gradient.
+func (t *stackTask) add(_ *gemm.Scratch, chunk int) {
+	i := 0
+	for ; chunk >= t.AddChunks(i); i++ {
+		chunk -= t.AddChunks(i)
+	}
+	t.k.AddGradient(&t.Stack, i, chunk, t.units[i].DB.Host())
+}
+
+func (b *Backend) newStack(g device.Images, units []device.Unit, x, y device.Buffer) *stackTask {
+	t := &b.conv.stack
+	t.k, t.scratch, t.units = b.gemm, b.workerScratch(), units
+	layers, last := t.Layers[:0], len(units)-1
+	for i := range units {
+		u := &units[i]
+		kk := u.K * u.K
+		l := gemm.Layer{
+			In: u.Cin, Out: u.Cout, Taps: kk, Bias: u.B.Host(), ReLU: u.Act == device.ReLU, Hidden: u.Hidden.Host(), DW: u.DW.Host(),
+			W: gemm.Weights{W: u.W.Host(), Groups: 1, Rows: u.Cout, Row: u.Cin * kk, Segs: 1, K: u.Cin * kk, Col: 1},
+		}
+		if kk > 1 && i == last { // Cout groups of nine rows, that are folded
+			l.W = gemm.Weights{W: u.W.Host(), Groups: u.Cout, Group: u.Cin * kk, Rows: kk, Row: 1, Segs: 1, K: u.Cin, Col: kk}
+		}
+		switch {
+		case kk == 1: // the transpose
+			l.Back = gemm.Weights{W: u.W.Host(), Groups: 1, Rows: u.Cin, Row: 1, Segs: 1, K: u.Cout, Col: u.Cin}
+		case i == 0: // Cin groups of nine rows, that are folded
+			l.Back = gemm.Weights{W: u.W.Host(), Groups: 1, Rows: u.Cin * kk, Row: 1, Segs: 1, K: u.Cout, Col: u.Cin * kk}
+		default:
+			l.Back = gemm.Weights{W: u.W.Host(), Groups: 1, Rows: u.Cin, Row: kk, Segs: u.Cout, Seg: u.Cin * kk, K: kk, Col: 1}
+		}
+		layers = append(layers, l)
+	}
+	first, k := units[0].K, units[last].K
+	t.Stack = gemm.Stack{
+		Layers: layers, X: x.Host(), Y: y.Host(), M: g.N * g.H * g.W, Image: g.H * g.W,
+		In: b.conv.tapsOf(first, g.H, g.W, false), InFlip: b.conv.tapsOf(first, g.H, g.W, true),
+		Out: b.conv.tapsOf(k, g.H, g.W, false), OutFlip: b.conv.tapsOf(k, g.H, g.W, true),
+	}
+	t.Plan(t.k.Lanes())
+	return t
+}
