@@ -22,7 +22,7 @@ type namedParam struct {
 }
 
 func (m *Model) namedParams() (all []namedParam) {
-	for _, b := range m.blocks {
+	for _, b := range m.all() {
 		seen := map[string]int{}
 		for _, l := range b.chain {
 			prefix := b.name

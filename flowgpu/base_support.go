@@ -1,6 +1,9 @@
 package flowgpu
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // has says whether a number lies in the interval. NaN lies in none.
 func (i interval) has(v float32) bool {
@@ -11,12 +14,22 @@ func (i interval) has(v float32) bool {
 		return v > -1 && v < 1
 	case positive:
 		return v > 0
+	case closed:
+		return v >= 0 && v <= 1
+	case angle:
+		return v >= -math.Pi && v < math.Pi
 	}
 	return v == v
 }
 
-// domain is the interval of the flow's x. Every flow but some chains takes the whole real line.
+// domain is the interval of the flow's x. Every flow but some chains and splines takes the whole real line.
 func (c Config) domain() interval {
+	switch c.Domain {
+	case onInterval:
+		return closed
+	case onCircle:
+		return angle
+	}
 	if c.Kind != "chain" {
 		return realLine
 	}
@@ -43,10 +56,17 @@ func (c Config) checkDomain(n, first int, at func(sample, dim int) float32) erro
 	if in == realLine {
 		return nil
 	}
+	list := c.Columns.List()
+	inside := func(v float32, d int) bool {
+		if in == closed && list != nil && list[d].Step > 0 { // with all the noise that may come
+			return in.has(v) && v+float32(list[d].Step/list[d].Std) <= 1+1e-6
+		}
+		return in.has(v)
+	}
 	bad, sample, dim := 0, 0, 0
 	for i := range n {
 		for d := range c.D() {
-			if !in.has(at(i, d)) {
+			if !inside(at(i, d), d) {
 				if bad == 0 {
 					sample, dim = i, d
 				}
@@ -58,9 +78,12 @@ func (c Config) checkDomain(n, first int, at func(sample, dim int) float32) erro
 		return nil
 	}
 	value, name, advice := at(sample, dim), "", "bring the data there"
-	if list := c.Columns.List(); list != nil {
+	if list != nil {
 		l := list[dim]
 		name = fmt.Sprintf(", column %q", l.Name)
+		if c.bounded() {
+			return c.errOutside(bad, n, first+sample, value, l)
+		}
 		if l.Mean != 0 || l.Std != 1 {
 			name += fmt.Sprintf(" (%.6g before it was standardised)", l.Value(value))
 			advice = "take the data as it is (--raw) if it lies there"
@@ -68,4 +91,19 @@ func (c Config) checkDomain(n, first int, at func(sample, dim int) float32) erro
 	}
 	return fmt.Errorf("%d of %d values lie outside %v, where the flow %q with the %s prior begins: the first is %g in sample %d%s; "+
 		"%s, or let the flow begin with a layer that takes the real line", bad, n*c.D(), in, c.Layers, c.Prior, value, first+sample, name, advice)
+}
+
+// errOutside tells of data that is not on the circle or the interval that the columns are laid out on.
+func (c Config) errOutside(bad, n, sample int, value float32, l Column) error {
+	lo, hi := l.Mean, l.Mean+l.Std
+	end := "]"
+	if c.Domain == onCircle {
+		lo, hi, end = l.Mean-math.Pi*l.Std, l.Mean+math.Pi*l.Std, ")"
+	}
+	step := ""
+	if l.Step > 0 {
+		step = fmt.Sprintf(" (and up to %g more, its step)", l.Step)
+	}
+	return fmt.Errorf("%d of %d values lie outside the %s [%.6g, %.6g%s: the first is %.6g%s in sample %d, column %q; give the right --range",
+		bad, n*c.D(), c.Domain, lo, hi, end, l.Value(value), step, sample, l.Name)
 }

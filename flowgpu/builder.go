@@ -21,6 +21,7 @@ type builder struct {
 	prior   Prior // the model's own, of the last level; nil: one without parameters
 	c, h, w int
 	level   int
+	places  uint32 // of dropout so far
 }
 
 func (b *builder) add(name string, layers ...Layer) {
@@ -31,6 +32,18 @@ func (b *builder) add(name string, layers ...Layer) {
 func (b *builder) step(name string, layers ...Layer) {
 	b.add(name, layers...)
 	b.blocks[len(b.blocks)-1].step = true
+}
+
+// half is how many channels condition in a coupling of vectors, the first or flipped the last. A single one moves every time, by what
+// the context says.
+func (b *builder) half(flip bool) (c1 int, flipped bool) {
+	if b.c == 1 {
+		return 0, false
+	}
+	if flip {
+		return b.c - b.c/2, true
+	}
+	return b.c / 2, false
 }
 
 func (b *builder) squeeze() {

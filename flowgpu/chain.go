@@ -61,10 +61,12 @@ const (
 	unit               // (0, 1)
 	symmetric          // (-1, 1)
 	positive           // (0, inf)
+	closed             // [0, 1]
+	angle              // [-pi, pi)
 )
 
 func (i interval) String() string {
-	return [...]string{"the real line", "(0, 1)", "(-1, 1)", "(0, inf)"}[i]
+	return [...]string{"the real line", "(0, 1)", "(-1, 1)", "(0, inf)", "[0, 1]", "[-pi, pi)"}[i]
 }
 
 // link is one kind of layer of a chain, with its options.

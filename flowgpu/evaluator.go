@@ -28,7 +28,9 @@ func NewEvaluator(m *Model, batch int) (*Evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Evaluator{w: w, logp: make([]float32, batch)}, nil
+	e := &Evaluator{w: w, logp: make([]float32, batch)}
+	e.scoring.live, e.drawing.live = m.live(), m.live()
+	return e, nil
 }
 
 // Close frees the memory.
@@ -45,12 +47,19 @@ func (e *Evaluator) Batch() int { return e.w.batch }
 // no notice. The error names a class that the model does not know.
 func (e *Evaluator) Label(classes []int32) error { return e.w.setLabels(classes) }
 
+// Condition sets the context of the samples that the next LogProb, Terms or Sample is about, for a conditional model; others take no
+// notice. features are [E][n]: see Condition. The error says what does not fit.
+func (e *Evaluator) Condition(features []float32) error { return e.w.setContext(features) }
+
 // LogProb writes to out [n] the log-density in nats, with every constant counted, of n samples of whole-number
 // intensities plus uniform noise: bits per dimension are -out/(D ln 2). The noise of sample i of x is that of index
 // first+i for the seed, whatever the batch size.
 func (e *Evaluator) LogProb(x []float32, n, first int, seed uint64, out []float64) error {
 	w := e.w
 	if err := w.m.cfg.CheckData(x, n, first); err != nil {
+		return err
+	}
+	if err := w.conditioned(n); err != nil {
 		return err
 	}
 	w.s.Upload(w.pixels.Slice(0, w.m.cfg.D()*n), x[:w.m.cfg.D()*n])
@@ -79,6 +88,9 @@ func (e *Evaluator) read(n int, out []float64) error {
 	if err := w.s.Download(e.logp[:n], w.logdet.Slice(0, n)); err != nil {
 		return fmt.Errorf("scoring %d samples: %w", n, err)
 	}
+	if err := w.solved(); err != nil {
+		return fmt.Errorf("scoring %d samples: %w", n, err)
+	}
 	for i, v := range e.logp[:n] {
 		out[i] = float64(v) + w.m.logVolume()
 	}
@@ -91,6 +103,9 @@ func (e *Evaluator) read(n int, out []float64) error {
 // first+i alone.
 func (e *Evaluator) Sample(n int, temperature float32, seed uint64, first int, out []float32) error {
 	w := e.w
+	if err := w.conditioned(n); err != nil {
+		return err
+	}
 	w.noiseAt(0, first)
 	work := func() {
 		w.draw(n, temperature, seed)
@@ -125,6 +140,9 @@ func (e *Evaluator) readSamples(n int, out []float32) error {
 	size := w.m.cfg.D() * n
 	if err := w.s.Download(out[:size], w.s.x.Slice(0, size)); err != nil {
 		return fmt.Errorf("sampling %d images: %w", n, err)
+	}
+	if err := w.solved(); err != nil {
+		return fmt.Errorf("sampling %d samples: %w", n, err)
 	}
 	if k := float32(w.m.cfg.Intensities); k > 0 {
 		for i, v := range out[:size] {

@@ -30,13 +30,17 @@ func (m *Model) Frames(x *tensor.Dense) ([]Frame, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.conditioned(n); err != nil {
+		return nil, err
+	}
 	names := []string{"data"}
 	if m.columns != nil {
 		names = append(names, "scaled")
 	}
 	before := len(names) // frames without a block of the model behind them
-	for _, b := range m.blocks {
-		names = append(names, b.name)
+	pieces := m.pieces()
+	for _, p := range pieces {
+		names = append(names, p.name)
 	}
 	d := m.cfg.D()
 	frames := make([]Frame, len(names))
@@ -50,6 +54,9 @@ func (m *Model) Frames(x *tensor.Dense) ([]Frame, error) {
 	batch := make([]float32, tensorBatch*d)
 	for from := 0; from < n; from += tensorBatch {
 		k := min(tensorBatch, n-from)
+		if err := m.given(e, from, k); err != nil {
+			return nil, err
+		}
 		w := e.w
 		w.enter(k)
 		s := &w.s
@@ -58,9 +65,12 @@ func (m *Model) Frames(x *tensor.Dense) ([]Frame, error) {
 		m.load(e, data, from, k)
 		for i := before - 1; i < len(frames); i++ {
 			if i >= before {
-				m.blocks[i-before].chain.Forward(s)
+				pieces[i-before].forward(s)
 			}
 			if err := s.Download(batch[:k*d], s.x.Slice(0, k*d)); err != nil {
+				return nil, fmt.Errorf("frames of %d vectors: %w", n, err)
+			}
+			if err := w.solved(); err != nil {
 				return nil, fmt.Errorf("frames of %d vectors: %w", n, err)
 			}
 			if err := s.Download(e.logp[:k], s.LogDet); err != nil {

@@ -38,11 +38,15 @@ func newPermute(cfg Config, b *builder) Layer {
 func newGlowCoupling(cfg Config, b *builder) *Coupling {
 	law := laws[cfg.Coupling]
 	c1 := b.c / 2
+	if cfg.Net == "transformer" {
+		return NewCoupling(law, b.c, c1, NewTransformer(TransformerShape{
+			Cin: c1, Cout: law.Params() * (b.c - c1), Width: cfg.Hidden, Heads: cfg.Heads, Depth: cfg.Depth, Tokens: b.tokens()}, b.r))
+	}
 	return NewCoupling(law, b.c, c1, NewGlowNet(c1, cfg.Hidden, law.Params()*(b.c-c1), b.r))
 }
 
 func checkGlow(c Config) error {
-	if err := inRange(number{"levels", c.Levels, 1, 10}, number{"steps", c.Steps, 1, 1 << 12}, number{"depth", c.Depth, 0, 0}); err != nil {
+	if err := inRange(number{"levels", c.Levels, 1, 10}, number{"steps", c.Steps, 1, 1 << 12}, number{"depth", c.Depth, 0, c.transformerDepth()}); err != nil {
 		return err
 	}
 	if err := c.checkSqueezes(c.Levels); err != nil {

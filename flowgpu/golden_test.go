@@ -25,6 +25,7 @@ var goldenCases = map[string]bool{
 	"realnvp-checker": true, "realnvp": true, "nice": true, "gmm-diagonal": true, "gmm-full": true,
 	"maf-zuko": true, "nsf-ar-nflows": true, "nsf-nflows": true,
 	"affine-nflows": true, "planar-normflows": true, "radial-normflows": true, "sylvester": true,
+	"ffjord-torchdiffeq": true, "ffjord-zuko": false,
 }
 
 // golden is a file of scripts/golden: a model's weights, and what other libraries made of x.

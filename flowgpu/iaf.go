@@ -40,8 +40,8 @@ func (l *InverseAutoregressive) Inverse(s *State) {
 	s.Scratch.Release(mark)
 }
 
-// Backward finds the gradient of x_d where those of z_d by itself and through all dimensions after it are known: from the last
-// dimension to the first. Where hidden activations were not kept they are computed again in one pass, since z is there.
+// Backward goes from the last dimension to the first. Where hidden activations were not kept they are computed again in one pass, since z
+// is there.
 func (l *InverseAutoregressive) Backward(s *State) {
 	mark := s.Scratch.Mark()
 	f := l.flow
@@ -49,18 +49,7 @@ func (l *InverseAutoregressive) Backward(s *State) {
 		f.takeParams(s, s.Scratch)
 		f.net.Forward(s, s.Scratch, s.X(), f.params)
 	}
-	z := s.Scratch.Take(f.d * s.N)
-	s.Copy(z, s.X())
-	f.net.backBegin(s)
-	q := f.curve.Params() * s.N
-	for d := f.d - 1; d >= 0; d-- {
-		if d < f.d-1 {
-			f.net.backStep(s, d+1, f.params, s.DX())
-		}
-		s.CurveInverseBackward(device.Rows{C: 1, N: s.N, P: 1}, f.curve, f.params.Slice(d*q, (d+1)*q),
-			s.X().Slice(d*s.N, (d+1)*s.N), s.DX().Slice(d*s.N, (d+1)*s.N), s.DLogDet)
-	}
-	f.net.backWeights(s, z, f.params)
+	f.net.invertBack(s, f.curve, s.X(), f.params, s.DX())
 	s.Scratch.Release(mark)
 	if s.Keep {
 		s.Stash.Release(l.mark)
@@ -77,6 +66,7 @@ func iaf(cfg Config, b *builder) {
 		if order := newOrder(cfg, b, i); order != nil {
 			b.add(name+".order", order)
 		}
+		b.turn(cfg, name)
 		flow := newMaskedFlow(cfg, b)
 		b.step(name, &InverseAutoregressive{flow: flow})
 		b.norm(cfg, name)

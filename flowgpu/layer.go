@@ -18,7 +18,11 @@ type State struct {
 	x, dx      device.Buffer // the whole batch and its gradient, D*N each; the first C*N*H*W are active
 	LogDet     device.Buffer // [N]
 	Label      device.Buffer // [N] whole numbers: classes, of a class-conditional model
+	Context    device.Buffer // [E][N][P] features of what conditioners see beside their input: a model's context, or an image
+	DContext   device.Buffer // its gradient, of an image: conditioners add to it; none: it is not wanted
+	Pixels     device.Buffer // [C][N][H][W] whole numbers that noise is added to
 	DLogDet    float32       // dLoss/dLogDet, the same for every sample
+	Guidance   float32       // how far samples of a class are taken away from those of no class, see TokenFlow; 0: not at all
 
 	Scratch *device.Arena // memory of one call: taken and released by the same method
 	Stash   *device.Arena // memory from Forward to Backward: taken in order, released in reverse
@@ -29,6 +33,10 @@ type State struct {
 	Again    bool          // a conditioner runs a second time on the same batch: running averages stay
 	Init     bool          // actnorms that wait for data set themselves from this batch
 	Drift    device.Buffer // [1] greatest |x recovered - x stored| so far; not given where it is not measured
+
+	Noise   device.Stream // of layers that draw numbers of their own: each takes an ID of its own, from Noise.ID on
+	At      device.Buffer // [2] step and first sample of it
+	Solving *Solving      // what continuous layers are told and tell; nil: of no interest
 }
 
 // P is pixels per sample.

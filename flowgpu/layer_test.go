@@ -107,6 +107,11 @@ var layerCases = []layerCase{
 	{"CurveCoupling/batchnorm", 4, 1, 2, func(r *rand.Rand) Layer {
 		return NewCurveCoupling(device.Curve{}, 4, 2, NewResMLP(2, 5, 1, 4, true, r))
 	}},
+	{"Rotation", 3, 1, 1, func(*rand.Rand) Layer { return NewRotation(3) }},
+	{"Colors", 2, 2, 4, func(*rand.Rand) Layer { return Chain{colors{}, NewActNorm(4), uncolors{}} }},
+	{"GatedNet/coupling", 3, 2, 2, gatedCoupling(3, 1, 4, 0)}, {"GatedNet/dropout", 2, 1, 4, gatedCoupling(2, 1, 4, 0.3)},
+	circleCoupling("circle net", 5, 2), onIntervalOf("interval", 4),
+	droppedCurves("dropout", false), droppedCurves("dropout and batchnorm", true),
 	autoregressive("affine", 5, device.Curve{}, func(rest []float32, r *rand.Rand) autoNet { return NewMADE(5, 11, 2, rest, r) }),
 	autoregressive("one layer", 3, device.Curve{}, func(rest []float32, r *rand.Rand) autoNet { return NewMADE(3, 1, 1, rest, r) }),
 	autoregressive("rational", 3, device.Curve{Of: device.RationalSpline, K: 3, B: 3, Scale: 1},
@@ -153,6 +158,22 @@ var layerCases = []layerCase{
 		func(rest []float32, r *rand.Rand) autoNet { return NewMADE(4, 2, 1, rest, r) }),
 	inverseAutoregressive("logistics", 2, device.Curve{Of: device.LogisticMixture, K: 2},
 		func(rest []float32, r *rand.Rand) autoNet { return NewResMADE(2, 3, 1, rest, r) }),
+	givenCoupling("vector", 5, 2), givenCoupling("one", 1, 0), givenCurves("residual", 4, 2), givenCurves("one", 1, 0),
+	givenMasked("mlp", 4, device.Curve{}), givenMasked("residual", 3, device.Curve{Of: device.RationalSpline, K: 3, B: 3, Scale: 1}),
+	givenMasked("one", 1, device.Curve{}), inverseGiven("mlp", 4, device.Curve{}), inverseGiven("residual", 3, device.Curve{}),
+	inverseGiven("one", 1, device.Curve{Of: device.RationalSpline, K: 3, B: 3, Scale: 1}),
+	{"Transformer/coupling", 3, 2, 2, transformerCoupling(3, 1, 4)},
+	{"TokenCoupling/checker", 2, 2, 2, tokenCoupling(2, 2, 2, 0)},
+	{"TokenCoupling/columns", 1, 2, 4, tokenCoupling(1, 2, 4, 3)},
+	{"TokenCoupling/rows", 2, 2, 3, tokenCoupling(2, 2, 3, 4)},
+	{"FeatureTransformer/coupling", 5, 1, 1, featureCoupling(5, 2)},
+	{"FeatureTransformer/curves", 4, 1, 1, featureCurves(4, 1)},
+	{"TokenOrder", 2, 2, 3, func(*rand.Rand) Layer { return NewTokenReverse(6) }},
+	{"TokenFlow", 2, 2, 2, tokenFlow(2, 4, 0)},
+	{"TokenFlow/classes", 1, 3, 1, tokenFlow(1, 3, 4)},
+	fieldFlow("tanh", 2, ODE{Act: "tanh", Time: "squash", Solver: "rk4", Steps: 16}),
+	fieldFlow("softplus", 3, ODE{Act: "softplus", Time: "concat", Solver: "rk4", Steps: 70}),
+	fieldFlow("silu", 1, ODE{Act: "silu", Time: "squash", Solver: "rk4", Steps: 12}),
 	{"Chain", 4, 2, 2, func(r *rand.Rand) Layer {
 		return Chain{NewActNorm(4), NewInvConv(4, r), glowCoupling(device.SigmoidScale, 4, 2)(r), NewSplit(4),
 			NewReverse(2), mlpCoupling(device.ExpScale, 2, 1, 1)(r), NewAffine(2)}
@@ -189,12 +210,13 @@ func newRig(t *testing.T, be device.Backend, lc layerCase, n int, keep bool) *ri
 	d := lc.c * lc.h * lc.w * n
 	g.x0, g.dy = make([]float32, d), make([]float32, d)
 	for i := range g.x0 {
-		g.x0[i], g.dy[i] = float32(r.NormFloat64()), float32(r.NormFloat64())
+		g.x0[i] = float32(max(-3, min(3, r.NormFloat64()))) // on the circle, too
+		g.dy[i] = float32(r.NormFloat64())
 	}
 	g.s = &State{
 		Backend: be, N: n, x: alloc(t, be, d), dx: alloc(t, be, d), LogDet: alloc(t, be, n), Keep: keep, KeepX: keep, Training: true,
 		Scratch: device.NewArena(alloc(t, be, arenaRoom)), Stash: device.NewArena(alloc(t, be, arenaRoom)), DLogDet: -0.7,
-		Label: alloc(t, be, n),
+		Label: alloc(t, be, n), Context: alloc(t, be, rigFeatures*n), At: alloc(t, be, 2),
 	}
 	for i, p := range g.layer.Params() {
 		be.Upload(p.V, g.starts[i])
@@ -204,6 +226,7 @@ func newRig(t *testing.T, be device.Backend, lc layerCase, n int, keep bool) *ri
 		labels[i] = float32(2 * i % 3)
 	}
 	be.Upload(g.s.Label, labels)
+	be.Upload(g.s.Context, normals(rigFeatures*n, 1, r))
 	g.reset()
 	return g
 }
@@ -218,7 +241,7 @@ func alloc(t *testing.T, be device.Backend, n int) device.Buffer {
 }
 
 // arenaRoom is float32s in each arena of a rig.
-const arenaRoom = 1 << 12
+const arenaRoom = 1 << 14
 
 // reset puts the input back, and the parameters, some of which are running averages; both arenas are poisoned so that
 // stale memory shows.

@@ -59,12 +59,7 @@ func (l *Autoregressive) Inverse(s *State) {
 // invert makes x of y and leaves the parameters and the network's activations as a forward pass would, in memory from a.
 func (l *Autoregressive) invert(s *State, a *device.Arena, logdet device.Buffer) {
 	l.takeParams(s, a)
-	l.net.begin(s, a)
-	q := l.curve.Params() * s.N
-	for d := range l.d {
-		l.net.step(s, d, s.X(), l.params)
-		s.CurveInverse(device.Rows{C: 1, N: s.N, P: 1}, l.curve, l.params.Slice(d*q, (d+1)*q), s.X().Slice(d*s.N, (d+1)*s.N), logdet)
-	}
+	l.net.invert(s, a, l.curve, s.X(), l.params, logdet)
 }
 
 func (l *Autoregressive) Backward(s *State) {
@@ -98,6 +93,7 @@ func maf(cfg Config, b *builder) {
 		if order := newOrder(cfg, b, i); order != nil {
 			b.add(name+".order", order)
 		}
+		b.turn(cfg, name)
 		b.step(name, newMaskedFlow(cfg, b))
 		b.norm(cfg, name)
 	}
@@ -123,10 +119,16 @@ func newMaskedFlow(cfg Config, b *builder) *Autoregressive {
 }
 
 func newAutoNet(cfg Config, d int, rest []float32, r *rand.Rand) autoNet {
-	if cfg.Net == "residual" {
-		return NewResMADE(d, cfg.Hidden, cfg.Depth, rest, r)
+	build := func(d int, rest []float32) *MADE {
+		if cfg.Net == "residual" {
+			return NewResMADE(d, cfg.Hidden, cfg.Depth, rest, r)
+		}
+		return NewMADE(d, cfg.Hidden, cfg.Depth, rest, r)
 	}
-	return NewMADE(d, cfg.Hidden, cfg.Depth, rest, r)
+	if e := cfg.Context.Features(); e > 0 {
+		return newGivenMADE(d, e, rest, r, build)
+	}
+	return build(d, rest)
 }
 
 // norm adds the normalisation behind a step.
@@ -156,8 +158,8 @@ func (c Config) checkVectorFlow() error {
 	if c.Height != 1 || c.Width != 1 {
 		return fmt.Errorf("%s is for vectors, height and width 1, not for images of %dx%d: use realnvp or glow", c.Kind, c.Height, c.Width)
 	}
-	if c.D() < 2 {
-		return fmt.Errorf("%s needs two dimensions, the data has %d: use a chain", c.Kind, c.D())
+	if c.D() < 2 && c.Context.Features() == 0 {
+		return fmt.Errorf("%s needs two dimensions or a context, the data has %d: use a chain", c.Kind, c.D())
 	}
 	return inRange(number{"levels", c.Levels, 0, 0}, number{"steps", c.Steps, 1, 1 << 12}, number{"depth", c.Depth, 1, 1 << 8})
 }

@@ -3,6 +3,7 @@ package flowgpu
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"cuflow/device"
 )
@@ -14,6 +15,10 @@ type Model struct {
 	blocks  []block
 	columns []Column // of the Config
 	prior   Prior    // the model's own; nil: one without parameters
+	dequant []block  // of variational dequantisation, before the others
+
+	features int       // of the Config's context
+	context  []float32 // [E][N] of the next samples of LogProb, Encode, Decode and Sample, or [E][1] of all of them
 
 	params  []*Param      // in the order of the layers
 	values  device.Buffer // trained ones, laid end to end
@@ -33,12 +38,18 @@ func New(be device.Backend, cfg Config) (*Model, error) {
 	k, _ := kindOf(cfg.Kind)
 	b := &builder{r: rand.New(rand.NewPCG(cfg.Seed, 0)), c: cfg.Channels, h: cfg.Height, w: cfg.Width}
 	k.build(cfg, b)
-	m := &Model{cfg: cfg, be: be, blocks: b.blocks, columns: cfg.Columns.List(), prior: b.prior}
+	m := &Model{cfg: cfg, be: be, blocks: b.blocks, columns: cfg.Columns.List(), prior: b.prior, features: cfg.Context.Features()}
 	for _, b := range m.blocks {
 		m.params = append(m.params, b.chain.Params()...)
 	}
 	if m.prior != nil {
 		m.params = append(m.params, m.prior.Params()...)
+	}
+	if cfg.variational() {
+		m.dequant = dequantFlow(cfg)
+		for _, b := range m.dequant {
+			m.params = append(m.params, b.chain.Params()...)
+		}
 	}
 	if err := m.place(); err != nil {
 		m.Close()
@@ -74,6 +85,9 @@ func (m *Model) place() (err error) {
 			p.V = m.fixed.Slice(lo, hi)
 		} else {
 			p.V = m.values.Slice(lo, hi)
+		}
+		if _, counting := m.be.(*device.Tally); p.later != nil && !counting {
+			p.start = p.later()
 		}
 		if p.start != nil {
 			m.be.Upload(p.V, p.start)
@@ -175,9 +189,12 @@ type LayerInfo struct {
 	Params  []ParamInfo
 }
 
+// all is the model's blocks in forward order, those of its dequantisation too.
+func (m *Model) all() []block { return slices.Concat(m.dequant, m.blocks) }
+
 // Layers lists the model's parts in forward order.
 func (m *Model) Layers() (infos []LayerInfo) {
-	for _, b := range m.blocks {
+	for _, b := range m.all() {
 		info := LayerInfo{Name: b.name, C: b.c, H: b.h, W: b.w}
 		for _, p := range b.chain.Params() {
 			info.Params = append(info.Params, ParamInfo{p.Name, p.Shape, p.Fixed})

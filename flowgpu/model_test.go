@@ -78,6 +78,9 @@ func gradientOf(t *testing.T, m *Model, mode Mode, n int) (grads []float32, drif
 	}
 	w.s.Drift = d
 	m.be.Upload(w.pixels, pixels(m.cfg, n))
+	if err := w.setContext(normals(m.features*n, 1, rand.New(rand.NewPCG(8, 9)))); err != nil {
+		t.Fatal(err)
+	}
 	m.be.Fill(m.grads, 0)
 	w.noiseAt(1, 0)
 	w.dequantize(n, device.Stream{Seed: 3, ID: streamTrain})
@@ -161,6 +164,9 @@ func variants() map[string]Config {
 		models["realnvp-vector "+norm] = vectorModel(norm)
 	}
 	for name, cfg := range curveVariants() {
+		models[name] = cfg
+	}
+	for name, cfg := range tokenVariants() {
 		models[name] = cfg
 	}
 	return models

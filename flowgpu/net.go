@@ -19,7 +19,10 @@ type Net interface {
 }
 
 // ConvNet is convolutions one after another, each but the last followed by an actnorm or a bias, and a ReLU.
-type ConvNet []*convUnit
+type ConvNet struct {
+	units []*convUnit
+	stack []device.Unit // the units as the backend takes them in one piece, with what the last Forward left
+}
 
 // convUnit is y = act((w*x + b) * exp(logs)); without logs, y = act(w*x + b).
 type convUnit struct {
@@ -33,29 +36,39 @@ type convUnit struct {
 
 // NewGlowNet is Glow's conditioner: a 3x3, a 1x1 and a 3x3 convolution, the first two with actnorm and ReLU, the last
 // started at 0, so that every coupling starts as the identity. Kingma and Dhariwal, "Glow", 2018, section 3.3.
-func NewGlowNet(cin, hidden, cout int, r *rand.Rand) ConvNet {
-	return ConvNet{
+func NewGlowNet(cin, hidden, cout int, r *rand.Rand) *ConvNet {
+	return newConvNet(
 		newConvUnit("conv1", cin, hidden, 3, device.ReLU, 0.05, true, r),
 		newConvUnit("conv2", hidden, hidden, 1, device.ReLU, 0.05, true, r),
 		newConvUnit("conv3", hidden, cout, 3, device.NoAct, 0, false, r),
-	}
+	)
 }
 
 // NewZeroConv is one 3x3 convolution that starts at 0: Glow's prior of what a split leaves behind.
-func NewZeroConv(cin, cout int) ConvNet {
-	return ConvNet{newConvUnit("conv", cin, cout, 3, device.NoAct, 0, false, nil)}
+func NewZeroConv(cin, cout int) *ConvNet {
+	return newConvNet(newConvUnit("conv", cin, cout, 3, device.NoAct, 0, false, nil))
 }
 
 // NewMLP is dense layers applied to the channels of every pixel, depth hidden ones with ReLU and a last one that starts at
 // 0. Weights start as He et al., "Delving deep into rectifiers", 2015.
-func NewMLP(cin, hidden, depth, cout int, r *rand.Rand) ConvNet {
-	var n ConvNet
+func NewMLP(cin, hidden, depth, cout int, r *rand.Rand) *ConvNet {
+	var units []*convUnit
 	for i := range depth {
-		n = append(n, newConvUnit(fmt.Sprintf("dense%d", i+1), cin, hidden, 1, device.ReLU, math.Sqrt(2/float64(cin)), false, r))
+		units = append(units, newConvUnit(fmt.Sprintf("dense%d", i+1), cin, hidden, 1, device.ReLU, math.Sqrt(2/float64(cin)), false, r))
 		cin = hidden
 	}
-	return append(n, newConvUnit(fmt.Sprintf("dense%d", depth+1), cin, cout, 1, device.NoAct, 0, false, r))
+	return newConvNet(append(units, newConvUnit(fmt.Sprintf("dense%d", depth+1), cin, cout, 1, device.NoAct, 0, false, r))...)
 }
+
+func newConvNet(units ...*convUnit) *ConvNet {
+	n := &ConvNet{units: units}
+	for _, u := range units {
+		n.stack = append(n.stack, device.Unit{Cin: u.cin, Cout: u.cout, K: u.k, Act: u.act})
+	}
+	return n
+}
+
+func (n *ConvNet) last() *convUnit { return n.units[len(n.units)-1] }
 
 func newConvUnit(name string, cin, cout, k int, act device.Act, std float64, actnorm bool, r *rand.Rand) *convUnit {
 	u := &convUnit{cin: cin, cout: cout, k: k, act: act}
@@ -75,65 +88,111 @@ func newConvUnit(name string, cin, cout, k int, act device.Act, std float64, act
 	return u
 }
 
+func (s *State) images() device.Images { return device.Images{N: s.N, H: s.H, W: s.W} }
+
 func (u *convUnit) shape(s *State) device.ConvShape {
 	return device.ConvShape{Cin: u.cin, Cout: u.cout, K: u.k, N: s.N, H: s.H, W: s.W}
 }
 
-func (n ConvNet) Forward(s *State, a *device.Arena, in, out device.Buffer) {
-	for i, u := range n {
+func (n *ConvNet) Forward(s *State, a *device.Arena, in, out device.Buffer) {
+	if len(n.units) == 1 {
+		n.units[0].y = out
+		n.units[0].forward(s, a, in)
+		return
+	}
+	for i, u := range n.units[:len(n.units)-1] {
+		n.stack[i].Hidden = a.Take(device.HiddenLen(u.cout, s.M()))
+	}
+	if s.Init {
+		n.initialise(s, in, out)
+	}
+	for i, u := range n.units {
+		u.fold(s, a)
+		n.stack[i].W, n.stack[i].B = u.wf, u.bf
+	}
+	s.StackForward(s.images(), n.stack, in, out, s.Training)
+}
+
+// initialise sets the actnorms that wait for data, by a pass unit after unit in the memory of what is hidden.
+func (n *ConvNet) initialise(s *State, in, out device.Buffer) {
+	mark := s.Scratch.Mark()
+	for i, u := range n.units {
 		u.y = out
-		if i < len(n)-1 {
-			u.y = a.Take(u.cout * s.M())
+		if i < len(n.units)-1 {
+			u.y = n.stack[i].Hidden.Slice(0, u.cout*s.M())
 		}
-		u.forward(s, a, in)
+		u.forward(s, s.Scratch, in)
 		in = u.y
 	}
+	s.Scratch.Release(mark)
 }
 
 func (u *convUnit) forward(s *State, a *device.Arena, x device.Buffer) {
 	g := u.shape(s)
-	u.wf, u.bf = u.w.V, u.b.V
-	if u.logs != nil {
-		if s.Init && !u.logs.Done {
-			s.ConvForward(g, device.NoAct, u.w.V, device.Buffer{}, x, u.y)
-			s.ActNormInit(u.cout, s.M(), u.y, u.logs.V, u.b.V)
-			u.logs.Done = true
-		}
-		u.wf, u.bf = a.Take(u.w.Len()), a.Take(u.cout)
-		s.RowScale(u.cout, u.cin*u.k*u.k, u.logs.V, u.w.V, u.b.V, u.wf, u.bf)
+	if u.logs != nil && s.Init && !u.logs.Done {
+		s.ConvForward(g, device.NoAct, u.w.V, device.Buffer{}, x, u.y)
+		s.ActNormInit(u.cout, s.M(), u.y, u.logs.V, u.b.V)
+		u.logs.Done = true
 	}
+	u.fold(s, a)
 	s.ConvForward(g, u.act, u.wf, u.bf, x, u.y)
 }
 
-// Backward turns each unit's y into the gradient before its activation, in place, from the last to the first.
-func (n ConvNet) Backward(s *State, in, dout, din device.Buffer) {
-	for i := len(n) - 1; i > 0; i-- {
-		below := n[i-1]
-		n[i].backwardWeights(s, below.y, dout)
-		s.ConvBackwardAct(n[i].shape(s), below.act, n[i].wf, dout, below.y)
-		dout = below.y
+// fold makes wf and bf, in memory from a where there is an actnorm to fold in.
+func (u *convUnit) fold(s *State, a *device.Arena) {
+	u.wf, u.bf = u.w.V, u.b.V
+	if u.logs != nil {
+		u.wf, u.bf = a.Take(u.w.Len()), a.Take(u.cout)
+		s.RowScale(u.cout, u.cin*u.k*u.k, u.logs.V, u.w.V, u.b.V, u.wf, u.bf)
 	}
-	n[0].backwardWeights(s, in, dout)
-	s.ConvBackwardData(n[0].shape(s), n[0].wf, dout, din)
 }
 
-func (u *convUnit) backwardWeights(s *State, x, dy device.Buffer) {
-	g := u.shape(s)
-	if u.logs == nil {
-		s.ConvBackwardWeight(g, x, dy, u.w.G, u.b.G)
+func (n *ConvNet) Backward(s *State, in, dout, din device.Buffer) {
+	if len(n.units) == 1 {
+		u := n.units[0]
+		u.backwardWeights(s, in, dout)
+		s.ConvBackwardData(u.shape(s), u.wf, dout, din)
 		return
 	}
 	mark := s.Scratch.Mark()
-	dwf, dbf := s.Scratch.Take(u.w.Len()), s.Scratch.Take(u.cout)
-	s.Fill(dwf, 0)
-	s.Fill(dbf, 0)
-	s.ConvBackwardWeight(g, x, dy, dwf, dbf)
-	s.RowScaleBackward(u.cout, u.cin*u.k*u.k, u.logs.V, u.wf, u.bf, dwf, dbf, u.w.G, u.b.G, u.logs.G)
+	for i, u := range n.units {
+		n.stack[i].DW, n.stack[i].DB = u.folded(s)
+	}
+	s.StackBackward(s.images(), n.stack, in, dout, din)
+	for i, u := range n.units {
+		u.unfold(s, n.stack[i].DW, n.stack[i].DB)
+	}
 	s.Scratch.Release(mark)
 }
 
-func (n ConvNet) Params() (p []*Param) {
-	for _, u := range n {
+func (u *convUnit) backwardWeights(s *State, x, dy device.Buffer) {
+	mark := s.Scratch.Mark()
+	dwf, dbf := u.folded(s)
+	s.ConvBackwardWeight(u.shape(s), x, dy, dwf, dbf)
+	u.unfold(s, dwf, dbf)
+	s.Scratch.Release(mark)
+}
+
+// folded is where the gradients of wf and bf are added up: with an actnorm, in memory from Scratch.
+func (u *convUnit) folded(s *State) (dwf, dbf device.Buffer) {
+	if u.logs == nil {
+		return u.w.G, u.b.G
+	}
+	dwf, dbf = s.Scratch.Take(u.w.Len()), s.Scratch.Take(u.cout)
+	s.Fill(dwf, 0)
+	s.Fill(dbf, 0)
+	return dwf, dbf
+}
+
+// unfold adds the gradients of the unit's parameters for those of wf and bf.
+func (u *convUnit) unfold(s *State, dwf, dbf device.Buffer) {
+	if u.logs != nil {
+		s.RowScaleBackward(u.cout, u.cin*u.k*u.k, u.logs.V, u.wf, u.bf, dwf, dbf, u.w.G, u.b.G, u.logs.G)
+	}
+}
+
+func (n *ConvNet) Params() (p []*Param) {
+	for _, u := range n.units {
 		p = append(p, u.w, u.b)
 		if u.logs != nil {
 			p = append(p, u.logs)

@@ -15,7 +15,8 @@ type Param struct {
 
 	V, G device.Buffer // value and gradient; a fixed parameter has no gradient
 
-	start []float32 // initial value, until it is uploaded; nil is 0
+	start []float32        // initial value, until it is uploaded; nil is 0
+	later func() []float32 // makes start when it is uploaded: what is large is not made where a model is only counted
 }
 
 // Len is the number of values.

@@ -12,6 +12,7 @@ func TestPlanIsWhatTrainingTakes(t *testing.T) {
 	for _, cfg := range []Config{
 		{Kind: "glow", Channels: 1, Height: 8, Width: 8, Intensities: 17, Classes: 3, Levels: 2, Steps: 3, Hidden: 8},
 		{Kind: "realnvp", Channels: 3, Height: 8, Width: 8, Intensities: 256, Levels: 2, Hidden: 4, Depth: 1, Logit: 0.05},
+		tokenVariants()["jet"], tokenVariants()["tarflow with classes"], tokenVariants()["glow transformer"],
 		{Kind: "nice", Channels: 1, Height: 5, Width: 7, Intensities: 256, Steps: 4, Hidden: 9, Depth: 2},
 	} {
 		step := StepConfig{Batch: 6, Adam: device.Adam{EMADecay: 0.9}}

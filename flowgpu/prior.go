@@ -57,7 +57,9 @@ func priorsOf(cfg Config, own Prior, regions int) []Prior {
 	priors := make([]Prior, regions)
 	for i := range priors {
 		priors[i] = standardNormal{}
-		if base, err := ParseBase(cfg.Prior); err == nil {
+		if base, err := ParseBase(cfg.Prior); cfg.bounded() {
+			priors[i] = cfg.boundedPrior()
+		} else if err == nil {
 			priors[i] = base.prior()
 		}
 	}

@@ -31,11 +31,14 @@ func realnvpVector(cfg Config, b *builder) {
 
 // newVectorCoupling moves the last part, or flipped the first.
 func newVectorCoupling(cfg Config, b *builder, flip bool) *Coupling {
-	law, c1 := laws[cfg.Coupling], b.c/2
-	if flip {
-		c1 = b.c - c1
-	}
-	coupling := NewCoupling(law, b.c, c1, NewMLP(c1, cfg.Hidden, cfg.Depth, law.Params()*(b.c-c1), b.r))
+	law := laws[cfg.Coupling]
+	c1, flip := b.half(flip)
+	coupling := NewCoupling(law, b.c, c1, newGivenNet(c1, cfg.Context.Features(), func(cin int) Net {
+		if cfg.Net == "transformer" {
+			return cfg.featureNet(FeatureShape{Given: cin, Asked: b.c - c1, Each: law.Params()}, nil, b.r)
+		}
+		return NewMLP(cin, cfg.Hidden, cfg.Depth, law.Params()*(b.c-c1), b.r)
+	}))
 	coupling.flip = flip
 	return coupling
 }
@@ -47,8 +50,8 @@ func checkRealNVPVector(c Config) error {
 	if c.Intensities != 0 {
 		return fmt.Errorf("realnvp-vector is for real numbers, not for %d intensities: leave them 0", c.Intensities)
 	}
-	if c.D() < 2 {
-		return errOneDimension(c)
+	if c.D() < 2 && c.Context.Features() == 0 {
+		return fmt.Errorf("a coupling needs two dimensions or a context, the data has %d", c.D())
 	}
 	return inRange(number{"levels", c.Levels, 0, 0}, number{"steps", c.Steps, 1, 1 << 12}, number{"depth", c.Depth, 1, 1 << 8})
 }

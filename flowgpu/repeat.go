@@ -10,10 +10,16 @@ type repeat[K comparable] struct {
 	done      int // times
 	recording device.Recording
 	err       error // why it could not be recorded
+
+	live bool // the work waits for numbers of the device, and goes on as they say: it is never recorded
 }
 
 // do enqueues the work.
 func (r *repeat[K]) do(be device.Backend, key K, work func()) {
+	if r.live {
+		work()
+		return
+	}
 	if key != r.key {
 		r.close()
 		*r = repeat[K]{key: key}

@@ -11,9 +11,9 @@ import (
 // ResMLP is a residual network of dense layers, applied to the channels of every pixel: the conditioner of neural spline flows. Durkan
 // et al., "Neural spline flows", 2019, appendix B.1; He et al., "Identity mappings in deep residual networks", 2016.
 //
-//	h = first(x);  h = h + dense2(relu(bn(dense1(relu(bn(h)))))) for every block;  out = last(h)
+//	h = first(x);  h = h + dense2(dropout(relu(bn(dense1(relu(bn(h))))))) for every block;  out = last(h)
 //
-// Batch normalisation is optional. The last layer starts at 0, and so does every block's second.
+// Batch normalisation and dropout are optional. The last layer starts at 0, and so does every block's second.
 type ResMLP struct {
 	first, last *convUnit
 	blocks      []mlpBlock
@@ -24,7 +24,8 @@ type ResMLP struct {
 type mlpBlock struct {
 	norm1, norm2   *netNorm // nil: none
 	dense1, dense2 *convUnit
-	a1, h1, a2     device.Buffer // relu(bn(h)), dense1 of it, relu(bn) of that
+	leave          *dropout      // nil: none
+	a1, h1, a2     device.Buffer // relu(bn(h)), dense1 of it, relu(bn) of that with dropout
 }
 
 // NewResMLP has blocks residual blocks of two layers of hidden units.
@@ -83,6 +84,7 @@ func (n *ResMLP) Forward(s *State, a *device.Arena, in, out device.Buffer) {
 			b.dense1.into(s, a, b.a1, b.h1)
 			b.norm2.forward(s, a, m, device.ReLU, b.h1, b.a2)
 		}
+		b.leave.apply(s, width, b.a2)
 		next := a.Take(width * m)
 		b.dense2.into(s, a, b.a2, next)
 		s.Axpy(1, h, next)
@@ -95,7 +97,8 @@ func (n *ResMLP) Forward(s *State, a *device.Arena, in, out device.Buffer) {
 func (n *ResMLP) Backward(s *State, in, dout, din device.Buffer) {
 	mark := s.Scratch.Mark()
 	m := s.M()
-	dh := s.Scratch.Take(n.first.cout * m)
+	width := n.first.cout
+	dh := s.Scratch.Take(width * m)
 	s.Fill(dh, 0)
 	n.last.backwardWeights(s, n.trunk[len(n.blocks)], dout)
 	s.ConvBackwardData(n.last.shape(s), n.last.wf, dout, dh)
@@ -103,6 +106,7 @@ func (n *ResMLP) Backward(s *State, in, dout, din device.Buffer) {
 		b := &n.blocks[i]
 		b.dense2.backwardWeights(s, b.a2, dh)
 		s.ConvBackwardAct(b.dense2.shape(s), device.ReLU, b.dense2.wf, dh, b.a2)
+		b.leave.apply(s, width, b.a2)
 		if b.norm2 != nil {
 			b.norm2.backward(s, m, b.h1, b.a2)
 		}

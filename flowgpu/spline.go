@@ -136,6 +136,12 @@ func (c Config) curve() device.Curve {
 	if k.Of == device.AffineCurve {
 		k.K = 0
 	}
+	switch c.Domain {
+	case onCircle:
+		k.On, k.B = device.Circle, math.Pi
+	case onInterval:
+		k.On = device.Interval
+	}
 	return k
 }
 
@@ -145,7 +151,7 @@ func (c Config) curveDefaults() Config {
 		if c.Bins == 0 {
 			c.Bins = defaultBins
 		}
-		if c.Bound == 0 && c.Curve != "logistics" {
+		if c.Bound == 0 && c.Curve != "logistics" && !c.bounded() {
 			c.Bound = defaultBound
 		}
 	}
@@ -163,11 +169,13 @@ func (c Config) checkCurve() error {
 		return nil
 	case c.Curve == "logistics" && c.Bound != 0:
 		return fmt.Errorf("bound is %g, but a mixture of logistics has none: leave it 0", c.Bound)
-	case c.Curve != "logistics" && !(c.Bound > 0 && c.Bound <= 1e6):
+	case c.bounded() && c.Bound != 0:
+		return fmt.Errorf("bound is %g, but domain %s has its own: leave it 0", c.Bound, c.Domain)
+	case c.Curve != "logistics" && !c.bounded() && !(c.Bound > 0 && c.Bound <= 1e6):
 		return fmt.Errorf("bound is %g: it must be above 0 and at most 1e6; splines bend from -bound to bound", c.Bound)
 	}
 	least := 1
-	if c.Curve == "quadratic" {
+	if c.Curve == "quadratic" && !c.bounded() {
 		least = 2
 	}
 	return inRange(number{"bins", c.Bins, least, device.MaxBins})

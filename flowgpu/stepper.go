@@ -16,6 +16,8 @@ type StepConfig struct {
 	Mode  Mode
 	Adam  device.Adam
 	Seed  uint64 // of the dequantisation noise
+
+	ReverseEvery int // a continuous flow measures the error of its way back every so many steps; 0: never
 }
 
 // Stepper trains a model: it holds the optimiser's state and the memory of one batch. A step enqueues work and waits for
@@ -33,6 +35,7 @@ type Stepper struct {
 
 	whole    repeat[struct{}] // a step, from the batch on the device to the new parameters
 	takeStep func()           // work, as a value that need not be made in every step
+	caution  *caution         // of a model whose solves may fail, else nil
 
 	hyperHost [2]float32
 	ringHost  [3 * RingSize]float32
@@ -48,6 +51,9 @@ type Record struct {
 	Loss     float64 // nats per sample with every constant: the mean of -log p
 	GradNorm float64 // of Loss, before clipping
 	Drift    float64 // mode reversible: greatest error of a recovered batch, in units of x
+
+	Solves Solves `json:",omitzero"`  // of a continuous flow: what the step's solves took; Drift is by how much one back missed where it began
+	Undone string `json:",omitempty"` // of a continuous flow: why the step was not taken, and the one before undone
 }
 
 // NewStepper prepares training. The model's averaged weights start as the weights are now.
@@ -58,6 +64,7 @@ func NewStepper(m *Model, cfg StepConfig) (*Stepper, error) {
 	}
 	t := &Stepper{m: m, cfg: cfg, w: w}
 	t.takeStep = t.work
+	t.whole.live = m.live()
 	n := m.values.Len()
 	for _, b := range []struct {
 		buf  *device.Buffer
@@ -74,12 +81,17 @@ func NewStepper(m *Model, cfg StepConfig) (*Stepper, error) {
 	if !t.ema.Nil() {
 		m.be.Copy(t.ema, m.values)
 	}
+	if err := t.beCautious(); err != nil {
+		t.Close()
+		return nil, err
+	}
 	return t, nil
 }
 
 // Close frees the memory, but not the model.
 func (t *Stepper) Close() {
 	t.whole.close()
+	t.caution.close(t.m.be)
 	t.w.Close()
 	for _, b := range []device.Buffer{t.m1, t.m2, t.hyper, t.now, t.ring, t.ema} {
 		if !b.Nil() {
@@ -111,7 +123,13 @@ func (t *Stepper) Initialise(x []float32) {
 
 // Label sets the classes of the samples that the next Step is about, for a class-conditional model; others take no notice. The
 // error names a class that the model does not know.
-func (t *Stepper) Label(classes []int32) error { return t.w.setLabels(classes) }
+func (t *Stepper) Label(classes []int32) error {
+	return t.w.setTrainLabels(classes, t.cfg.Seed, t.steps+1)
+}
+
+// Condition sets the context of the samples that the next Step or Initialise is about, for a conditional model; others take no notice.
+// features are [E][N]: see Condition. The error says what does not fit.
+func (t *Stepper) Condition(features []float32) error { return t.w.setContext(features) }
 
 // Step takes one training step on a batch of whole-number intensities, channel-major [C][N][H][W].
 func (t *Stepper) Step(x []float32, lr float32) {
@@ -139,10 +157,12 @@ func (t *Stepper) step(lr float32) {
 	be := t.m.be
 	slot := t.steps % RingSize * 3
 	t.steps++
-	t.hyperHost = [2]float32{lr, float32(t.steps)}
+	t.hyperHost = [2]float32{lr * t.caution.rate(), float32(t.steps)}
 	be.Upload(t.hyper, t.hyperHost[:])
 	t.w.noiseAt(t.steps, 0)
+	t.prepare()
 	t.whole.do(be, struct{}{}, t.takeStep)
+	t.judge()
 	be.Copy(t.ring.Slice(slot, slot+3), t.now)
 }
 
@@ -154,6 +174,9 @@ func (t *Stepper) work() {
 	w.dequantize(w.batch, device.Stream{Seed: t.cfg.Seed, ID: streamTrain})
 	w.forward(w.batch, true)
 	be.Sum(-1/float32(w.batch), w.logdet, loss)
+	if w.s.Solving.Err != nil {
+		return
+	}
 
 	be.Fill(t.m.grads, 0)
 	be.Fill(drift, 0)
@@ -162,6 +185,7 @@ func (t *Stepper) work() {
 	}
 	w.backward()
 	be.SumSquares(t.m.grads, norm)
+	t.caution.keep(t)
 	be.AdamStep(t.cfg.Adam, t.hyper, norm, t.m.grads, t.m.values, t.m1, t.m2, t.ema)
 	t.m.constrain(t.m.values)
 	t.m.constrain(t.ema)
@@ -172,14 +196,14 @@ func (t *Stepper) Read() ([]Record, error) {
 	if err := t.m.be.Download(t.ringHost[:], t.ring); err != nil {
 		return nil, fmt.Errorf("training step %d: %w", t.steps, err)
 	}
-	return t.readTo(t.steps), nil
+	return t.readTo(t.steps), t.caution.failure()
 }
 
 // Ask asks for the losses of the steps so far, so that Asked need not wait for steps that are taken after it. It is false where the
 // device cannot do that: Read is then the way.
 func (t *Stepper) Ask() bool {
 	f, ok := t.m.be.(device.Fetcher)
-	if ok {
+	if ok = ok && t.caution == nil; ok {
 		t.asked = t.steps
 		f.Fetch(t.ring)
 	}
@@ -202,6 +226,7 @@ func (t *Stepper) readTo(step int) []Record {
 		records = append(records, Record{
 			Step: t.read + 1, Loss: float64(v[0]) - t.m.logVolume(), GradNorm: math.Sqrt(float64(v[1])), Drift: float64(v[2]),
 		})
+		t.caution.tell(&records[len(records)-1])
 	}
 	return records
 }
@@ -251,6 +276,9 @@ func (t *Stepper) state() []namedBuffer {
 	if !t.ema.Nil() {
 		s = append(s, namedBuffer{"ema", t.ema})
 	}
+	if t.caution != nil {
+		s = append(s, namedBuffer{"caution", t.caution.slower})
+	}
 	return s
 }
 
@@ -282,5 +310,5 @@ func (t *Stepper) Load(c *Checkpoint, steps int) error {
 		t.m.be.Upload(part.buf, data)
 	}
 	t.steps, t.read = steps, steps
-	return nil
+	return t.caution.load(t)
 }

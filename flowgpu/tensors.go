@@ -34,11 +34,17 @@ func (m *Model) LogProb(x *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.conditioned(n); err != nil {
+		return nil, err
+	}
 	out := make([]float32, n)
 	logp := make([]float64, tensorBatch)
 	for i := 0; i < n; i += tensorBatch {
 		k := min(tensorBatch, n-i)
 		m.load(e, data, i, k)
+		if err := m.given(e, i, k); err != nil {
+			return nil, err
+		}
 		if err := e.score(k, logp); err != nil {
 			return nil, err
 		}
@@ -61,14 +67,23 @@ func (m *Model) Encode(x *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.conditioned(n); err != nil {
+		return nil, err
+	}
 	d := m.cfg.D()
 	z := make([]float32, n*d)
 	latent := make([]float32, tensorBatch*d)
 	for i := 0; i < n; i += tensorBatch {
 		k := min(tensorBatch, n-i)
 		m.load(e, data, i, k)
+		if err := m.given(e, i, k); err != nil {
+			return nil, err
+		}
 		e.w.forward(k, false)
 		if err := m.be.Download(latent[:k*d], e.w.s.x.Slice(0, k*d)); err != nil {
+			return nil, fmt.Errorf("encoding %d samples: %w", n, err)
+		}
+		if err := e.w.solved(); err != nil {
 			return nil, fmt.Errorf("encoding %d samples: %w", n, err)
 		}
 		e.w.eachLatent(k, func(at, sample, dim int) { z[(i+sample)*d+dim] = latent[at] })
@@ -93,6 +108,9 @@ func (m *Model) Decode(z *tensor.Dense) (*tensor.Dense, error) {
 	n := len(data) / d
 	latent := make([]float32, tensorBatch*d)
 	return m.decodeBatches(n, func(i, k int, out []float32) error {
+		if err := m.given(e, i, k); err != nil {
+			return err
+		}
 		e.w.eachLatent(k, func(at, sample, dim int) { latent[at] = data[(i+sample)*d+dim] })
 		e.w.enter(k)
 		m.be.Upload(e.w.s.x.Slice(0, k*d), latent[:k*d])
@@ -110,11 +128,19 @@ func (m *Model) Sample(n int, temperature float32, seed uint64) (*tensor.Dense, 
 	if err != nil {
 		return nil, err
 	}
-	return m.decodeBatches(n, func(i, k int, out []float32) error { return e.Sample(k, temperature, seed, i, out) })
+	return m.decodeBatches(n, func(i, k int, out []float32) error {
+		if err := m.given(e, i, k); err != nil {
+			return err
+		}
+		return e.Sample(k, temperature, seed, i, out)
+	})
 }
 
 // decodeBatches gathers the channel-major images that f writes for samples i .. i+k into one tensor.
 func (m *Model) decodeBatches(n int, f func(i, k int, out []float32) error) (*tensor.Dense, error) {
+	if err := m.conditioned(n); err != nil {
+		return nil, err
+	}
 	c, p, d := m.cfg.Channels, m.cfg.Height*m.cfg.Width, m.cfg.D()
 	x := make([]float32, n*d)
 	out := make([]float32, tensorBatch*d)

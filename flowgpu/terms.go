@@ -20,6 +20,9 @@ type Term struct {
 func (e *Evaluator) Terms(x []float32, n, first int, seed uint64) (terms []Term, err error) {
 	w, m := e.w, e.w.m
 	s := &w.s
+	if err := w.conditioned(n); err != nil {
+		return nil, err
+	}
 	w.s.Upload(w.pixels.Slice(0, m.cfg.D()*n), x[:m.cfg.D()*n])
 	w.noiseAt(0, first)
 	w.dequantize(n, device.Stream{Seed: seed, ID: streamEval})
@@ -56,6 +59,21 @@ func (e *Evaluator) Terms(x []float32, n, first int, seed uint64) (terms []Term,
 	}
 	if alpha := m.cfg.Logit; alpha > 0 {
 		took(Term{Name: "logit", Kind: "preprocessing"}, func() { s.Logit(w.rows(n), float32(alpha), s.X(), s.LogDet) })
+	}
+	if w.fresh {
+		w.fresh = false
+		took(Term{Name: "noise", Kind: "dequantisation"}, func() {
+			logp := s.Scratch.Take(n)
+			s.Fill(logp, 0)
+			s.LogisticLogProb(s.rows(), s.X(), logp)
+			s.Axpy(-1, logp, s.LogDet)
+			s.Scratch.Release(0)
+		})
+		for _, b := range m.dequant {
+			for _, l := range b.chain {
+				took(Term{Name: b.name + " " + layerName(l), Kind: "dequantisation"}, func() { l.Forward(s) })
+			}
+		}
 	}
 	for _, b := range m.blocks {
 		for _, l := range b.chain {
@@ -101,6 +119,18 @@ func layerName(l Layer) string {
 		return "batchnorm"
 	case *Split:
 		return "split"
+	case *Continuous:
+		return "ode"
+	case colors, uncolors:
+		return "checkerboard"
+	case *settle:
+		return "sigmoid"
+	case unsqueeze:
+		return "unsqueeze"
+	case *observer:
+		return "features"
+	case *Rotation:
+		return "turn"
 	case *Scaling:
 		return "scaling"
 	case *MixCDF:

@@ -16,15 +16,9 @@ func (o VectorOptions) columns(name string, t *table, train part) ([]Column, err
 	if err != nil {
 		return nil, err
 	}
-	columns := make([]Column, len(t.names))
+	columns := make([]Column, t.dims())
 	for c := range columns {
-		mean, squares := 0., 0. // Welford's running mean, and sum of squares about it
-		for i, row := range train.index {
-			delta := t.at(int(row))[c] - mean
-			mean += delta / float64(i+1)
-			squares += delta * (t.at(int(row))[c] - mean)
-		}
-		variance := squares / float64(len(train.index))
+		mean, variance := moments(train, c)
 		if !(variance > 0) {
 			return nil, fmt.Errorf("data %q: column %s has the value %g in all rows of the training part: leave it out with --columns", name, t.names[c], mean)
 		}
@@ -32,7 +26,9 @@ func (o VectorOptions) columns(name string, t *table, train part) ([]Column, err
 			return nil, fmt.Errorf("data %q: column %s has a variance that is no number a computer holds: give it in other units", name, t.names[c])
 		}
 		columns[c] = Column{Name: t.names[c], Std: 1, Step: steps[c]}
-		if !o.Raw { // the noise is uniform: of mean 1/2 and variance 1/12 of a step
+		if o.Scale.Std != 0 {
+			columns[c].Mean, columns[c].Std = o.Scale.Mean, o.Scale.Std
+		} else if !o.Raw { // the noise is uniform: of mean 1/2 and variance 1/12 of a step
 			columns[c].Mean, columns[c].Std = mean+steps[c]/2, math.Sqrt(variance+steps[c]*steps[c]/12)
 		}
 	}
@@ -80,9 +76,9 @@ func (o VectorOptions) steps(name string, t *table) ([]float64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data %q: %w", name, err)
 	}
-	steps := make([]float64, len(t.names))
+	steps := make([]float64, t.dims())
 	var found []string
-	for c, column := range t.names {
+	for c, column := range t.names[:t.dims()] {
 		switch {
 		case q.auto:
 			steps[c] = t.step(c)
@@ -101,7 +97,7 @@ func (o VectorOptions) steps(name string, t *table) ([]float64, error) {
 		}
 	}
 	for column := range q.named {
-		return nil, fmt.Errorf("data %q: --quantum names the column %q, but the columns are %s", name, column, some(t.names))
+		return nil, fmt.Errorf("data %q: --quantum names the column %q, but the columns are %s", name, column, some(t.names[:t.dims()]))
 	}
 	if q.auto && len(found) > 0 {
 		o.report("%s: values are whole multiples of a step (%s), over which noise spreads them; --quantum none takes them for real numbers", name, some(found))

@@ -10,7 +10,9 @@ type Batch struct {
 	X      []float32 // [C][N][H][W], whole numbers 0 .. Levels-1; of vectors [D][N], as Column says
 	Bytes  []byte    // X as bytes, where LoaderOptions asks for them
 	Labels []int32   // [N] or nil
-	N      int
+	// Context is the features of the samples' context, [E][N], or nil.
+	Context []float32
+	N       int
 	// Epoch of the batch, and the batches already taken in it after this one. A run that has finished with this batch
 	// goes on with NewLoader(set, batch, seed, Epoch, Index).
 	Epoch, Index int
@@ -88,6 +90,9 @@ func NewLoaderWith(s Source, batch int, seed uint64, epoch, index int, o LoaderO
 		if info.Classes > 0 {
 			b.Labels = make([]int32, batch)
 		}
+		if info.Context > 0 {
+			b.Context = make([]float32, batch*info.Context)
+		}
 		l.free <- b
 	}
 	l.worker.Go(func() { l.prepare(epoch+index/perEpoch, index%perEpoch, perEpoch) })
@@ -143,6 +148,9 @@ func (l *Loader) load(b *Batch, i, sample, epoch int) error {
 	}
 	if b.Labels != nil {
 		b.Labels[i] = l.source.Label(sample)
+	}
+	if b.Context != nil {
+		l.source.Given(b.Context, sample, i, b.N)
 	}
 	l.augment.apply(b.X, l.info, i, b.N, l.seed, epoch, sample)
 	return nil

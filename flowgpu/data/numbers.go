@@ -120,7 +120,7 @@ func readZippedNumbers(f *zip.File) (npy.Numbers, error) {
 
 // columnsOf makes arrays of shape (N) columns by their names.
 func columnsOf(files map[string]*zip.File, names []string, path string, o VectorOptions) (*table, error) {
-	chosen, err := choose(names, o.pick())
+	chosen, err := choose(names, o.pick(names))
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func tableOf(a npy.Numbers, name string, o VectorOptions) (*table, error) {
 	for c := range d {
 		names = append(names, fmt.Sprintf("c%d", c+1))
 	}
-	chosen, err := choose(names, o.pick())
+	chosen, err := choose(names, o.pick(names))
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,10 @@ func finish(t *table, name string, o VectorOptions) (*table, error) {
 		copy(t.values[kept*d:], row)
 		kept++
 	}
-	t.values = t.values[:kept*d]
+	t.values, t.context = t.values[:kept*d], len(o.words)
+	if err := o.words.classify(t); err != nil {
+		return nil, err
+	}
 	if dropped > 0 {
 		o.report("%s: %d of %d rows left out for want of a value (NaN)", name, dropped, dropped+kept)
 	}

@@ -8,6 +8,8 @@ type Source interface {
 	Info() Info
 	// Label is the class of a sample, 0 .. Classes-1. It must not be asked for where there are no classes.
 	Label(sample int) int32
+	// Given writes the features of a sample's context, as sample i of a batch of n, [E][n]. It must not be asked for where there is none.
+	Given(dst []float32, sample, i, n int)
 	// Load writes a sample as image i of a batch of n, [C][n][H][W].
 	Load(dst []float32, sample, i, n int) error
 	// Fill writes samples from .. from+n-1 to dst as one batch, [C][n][H][W]. Evaluation walks a set with it in order,
@@ -22,6 +24,7 @@ type Info struct {
 	Levels  int // intensities are 0 .. Levels-1; 0: vectors of real numbers, C channels of one pixel
 	N       int
 	Classes int // 0 without labels
+	Context int // features of the context of a sample: see Condition; 0: none
 }
 
 // D is the number of dimensions of a sample.

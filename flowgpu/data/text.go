@@ -85,7 +85,7 @@ func parseText(r io.Reader, name string, o VectorOptions, expect func(rows int) 
 	if err != nil {
 		return nil, err
 	}
-	p := &textParser{o: o, name: name, lacking: map[string]int{}}
+	p := &textParser{o: o, name: name, words: o.words, lacking: map[string]int{}}
 	if isHeader {
 		p.names, err = unique(first)
 	} else {
@@ -96,10 +96,10 @@ func parseText(r io.Reader, name string, o VectorOptions, expect func(rows int) 
 	if err != nil {
 		return nil, err
 	}
-	if p.chosen, err = choose(p.names, o.pick()); err != nil {
+	if p.chosen, err = choose(p.names, o.pick(p.names)); err != nil {
 		return nil, err
 	}
-	p.t = &table{names: pickNames(p.names, p.chosen), exact: true}
+	p.t = &table{names: pickNames(p.names, p.chosen), exact: true, context: len(o.words)}
 	if !isHeader {
 		if err := p.row(first, line); err != nil {
 			return nil, err
@@ -127,17 +127,6 @@ func parseText(r io.Reader, name string, o VectorOptions, expect func(rows int) 
 	return p.t, checkSize(p.t.rows(), len(p.t.names))
 }
 
-// pick is the columns that are wanted.
-func (o VectorOptions) pick() (names []string) {
-	if o.As == nil {
-		return o.Columns
-	}
-	for _, c := range o.As {
-		names = append(names, c.Name)
-	}
-	return names
-}
-
 // textParser turns fields into numbers.
 type textParser struct {
 	o       VectorOptions
@@ -147,6 +136,7 @@ type textParser struct {
 	t       *table
 	dropped int
 	lacking map[string]int // dropped rows by the first column that lacks a value
+	words   dictionaries   // of the columns that are context
 }
 
 func (p *textParser) row(fields []string, line int) error {
@@ -163,6 +153,18 @@ func (p *textParser) row(fields []string, line int) error {
 			return nil
 		}
 		v, err := strconv.ParseFloat(text, 64)
+		if d := p.words[p.names[c]]; d != nil {
+			known, ok, bad := d.value(text)
+			switch {
+			case bad != nil:
+				return fmt.Errorf("line %d: context %s: %w", line, p.names[c], bad)
+			case !ok:
+				return fmt.Errorf("line %d: context %s has %q among numbers: mend it, or say that it is a category with --context %s:class", line, p.names[c], fields[c], p.names[c])
+			case d.class:
+				p.t.values = append(p.t.values, known)
+				continue
+			}
+		}
 		switch {
 		case err != nil && !errors.Is(err, strconv.ErrRange):
 			return fmt.Errorf("line %d: column %s has %q, which is no number: %s", line, p.names[c], fields[c], p.remedy(fields))

@@ -13,7 +13,8 @@ import (
 
 // VectorOptions say how vectors are read. The zero value takes all columns as they are and refuses what is not clear.
 type VectorOptions struct {
-	Columns   []string // by name, in that order; none: all of them
+	Columns   []string // by name, in that order; none: all of them that are no context
+	Context   []string // columns by name that a conditional model is told: NAME, or NAME:class where numbers are categories
 	Delimiter string   // of text: "comma", "semicolon", "tab", "space" (any run of blanks) or ""; "": the one the first line has
 	Header    string   // whether the first line of a text is names: "yes", "no", or "": if there is anything in it but numbers
 	Missing   string   // rows that lack a value: "fail" (or "") or "drop"
@@ -21,6 +22,8 @@ type VectorOptions struct {
 	// all columns, and NAME=NUMBER,... that of some.
 	Quantum string
 	Raw     bool // columns are modelled as they are, not with mean 0 and variance 1
+	// Scale, where its Std is not 0, takes the place of every column's mean and standard deviation, for data on a known interval.
+	Scale Scale
 
 	// Holdout is the share held out for validation, and again for the test, where the data has no split of its own; 0 is a
 	// tenth. Seed and the number of the row decide.
@@ -29,9 +32,16 @@ type VectorOptions struct {
 
 	// As, where it is given, is what the columns must be: those of a trained model. Nothing is then measured.
 	As []Column
+	// Given, where it is given, is the same of the context.
+	Given []Condition
 	// Report is told what the caller should know about the data, line by line.
 	Report func(string)
+
+	words dictionaries // of the columns that are context, once reading begins
 }
+
+// Scale is what all columns are shifted and divided by: x = (v - Mean)/Std.
+type Scale struct{ Mean, Std float64 }
 
 func (o VectorOptions) check() error {
 	switch {
@@ -48,6 +58,9 @@ func (o VectorOptions) check() error {
 		if slices.Contains(o.Columns[:i], name) {
 			return fmt.Errorf("column %q is given twice", name)
 		}
+	}
+	if err := o.checkRoles(); err != nil {
+		return err
 	}
 	_, err := parseQuantum(o.Quantum)
 	return err
@@ -91,6 +104,7 @@ func OpenVectors(name string, o VectorOptions) (train, val, test *Vectors, err e
 	} else if ok {
 		return openToy(toy, n, o)
 	}
+	o.words = o.dictionaries()
 	whole, err := readParts(name, o)
 	if err != nil {
 		return nil, nil, nil, err
@@ -107,11 +121,12 @@ func OpenRows(name string, o VectorOptions) (*Vectors, error) {
 		_, _, test, err := OpenVectors(name, o)
 		return test, err
 	}
+	o.words = o.dictionaries()
 	whole, err := readParts(name, o)
 	if err != nil {
 		return nil, err
 	}
-	s := &Vectors{name: baseName(name), columns: o.As, rows: whole.table.all()}
+	s := &Vectors{name: baseName(name), columns: o.As, context: o.Given, rows: whole.table.all()}
 	return s, nil
 }
 
@@ -147,15 +162,32 @@ func openToy(toy Toy, n int, o VectorOptions) (train, val, test *Vectors, err er
 		toy.Sample(seedTrain, i, t.at(i))
 	}
 	o.Quantum = "none"
-	if o.Columns != nil && !slices.Equal(o.Columns, t.names) {
-		return nil, nil, nil, fmt.Errorf("data %q: its columns are %s, all or none", toy.Name, strings.Join(t.names, ", "))
+	order, err := choose(t.names, o.pick(t.names))
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("data %q: %w", toy.Name, err)
 	}
+	roles := o.roles()
+	if len(order) != toy.D || len(roles) == 0 && !slices.IsSorted(order) || len(roles) == toy.D {
+		return nil, nil, nil, fmt.Errorf("data %q: its columns are %s, all or none, of which some but not all may be context", toy.Name, strings.Join(t.names, ", "))
+	}
+	if slices.ContainsFunc(roles, func(r role) bool { return r.class }) {
+		return nil, nil, nil, fmt.Errorf("data %q: its columns are real numbers and no categories", toy.Name)
+	}
+	t, o.words = t.reorder(order, len(roles)), o.dictionaries()
 	columns, err := o.columns(toy.Name, t, t.all())
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	context, err := o.conditions(toy.Name, t, t.all())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	known := &toy
+	if len(context) > 0 { // whose density is that of all columns
+		known = nil
+	}
 	of := func(part string, seed uint64, n int) *Vectors {
-		return &Vectors{name: toy.Name + " " + part, columns: columns, rows: draws{toy, seed, n}, toy: &toy}
+		return &Vectors{name: toy.Name + " " + part, columns: columns, context: context, rows: draws{toy, seed, n, order}, toy: known}
 	}
 	return of("train", seedTrain, n), of("validation", seedVal, toyVal), of("test", seedTest, toyTest), nil
 }
@@ -295,13 +327,20 @@ func (p parts) divide(name string, o VectorOptions) (train, val, test *Vectors, 
 			return nil, nil, nil, fmt.Errorf("data %q: %d rows leave none for the %s part: add rows, or give another held-out share or seed", name, p.rows(), part)
 		}
 	}
+	if p.dims() < 1 {
+		return nil, nil, nil, fmt.Errorf("data %q: all columns are context: leave one to model", name)
+	}
 	of := func(which string) part { return part{p.table, index[which]} }
 	columns, err := o.columns(name, p.table, of("train"))
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	context, err := o.conditions(name, p.table, of("train"))
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	set := func(which string) *Vectors {
-		return &Vectors{name: base + " " + which, columns: columns, rows: of(which)}
+		return &Vectors{name: base + " " + which, columns: columns, context: context, rows: of(which)}
 	}
 	return set("train"), set("validation"), set("test"), nil
 }

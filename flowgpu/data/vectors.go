@@ -21,6 +21,7 @@ func (c Column) scaled(v float64) float32 { return float32((v - c.Mean) / c.Std)
 type Vectors struct {
 	name    string
 	columns []Column
+	context []Condition
 	rows    rows
 	toy     *Toy // what they are samples of; nil: of nobody knows what
 }
@@ -30,11 +31,12 @@ type rows interface {
 	len() int
 	put(dst []float32, columns []Column, i, at, n int) // row i as sample at of a batch of n
 	row(i int, v []float64)
+	given(i, context int) []float64 // the values of its context, of so many columns
 }
 
 // Info gives a set of D channels, height and width 1, and no levels.
 func (s *Vectors) Info() Info {
-	return Info{Name: s.name, C: len(s.columns), H: 1, W: 1, N: s.rows.len()}
+	return Info{Name: s.name, C: len(s.columns), H: 1, W: 1, N: s.rows.len(), Context: Features(s.context)}
 }
 
 // Columns says what the dimensions are. The slice is not to be changed.
@@ -73,18 +75,31 @@ func (s *Vectors) Fill(dst []float32, from, n int) error {
 
 // draws are samples of a toy, made when they are wanted.
 type draws struct {
-	toy  Toy
-	seed uint64
-	n    int
+	toy   Toy
+	seed  uint64
+	n     int
+	order []int // of the dimensions, of which the last may be context
 }
 
 func (d draws) len() int { return d.n }
 
-func (d draws) row(i int, v []float64) { d.toy.Sample(d.seed, i, v) }
+func (d draws) row(i int, v []float64) {
+	all := make([]float64, d.toy.D)
+	d.toy.Sample(d.seed, i, all)
+	for c := range v {
+		v[c] = all[d.order[c]]
+	}
+}
+
+func (d draws) given(i, context int) []float64 {
+	v := make([]float64, d.toy.D)
+	d.row(i, v)
+	return v[d.toy.D-context:]
+}
 
 func (d draws) put(dst []float32, columns []Column, i, at, n int) {
 	v := make([]float64, len(columns))
-	d.toy.Sample(d.seed, i, v)
+	d.row(i, v)
 	for c, x := range v {
 		dst[c*n+at] = columns[c].scaled(x)
 	}
@@ -101,17 +116,24 @@ func (p part) len() int { return len(p.index) }
 func (p part) row(i int, v []float64) { copy(v, p.at(int(p.index[i]))) }
 
 func (p part) put(dst []float32, columns []Column, i, at, n int) {
-	for c, x := range p.at(int(p.index[i])) {
+	for c, x := range p.at(int(p.index[i]))[:len(columns)] {
 		dst[c*n+at] = columns[c].scaled(x)
 	}
 }
+
+func (p part) given(i, context int) []float64 { return p.at(int(p.index[i]))[len(p.names)-context:] }
 
 // table is a file of numbers.
 type table struct {
 	names  []string
 	values []float64 // [rows][columns]
 	exact  bool      // values have the precision of a float64, not only of a float32
+
+	context int // of the columns, how many of the last are context
 }
+
+// dims is how many columns are no context.
+func (t *table) dims() int { return len(t.names) - t.context }
 
 func (t *table) rows() int { return len(t.values) / len(t.names) }
 

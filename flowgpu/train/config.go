@@ -30,6 +30,8 @@ type Config struct {
 
 	// Of vectors; see data.VectorOptions.
 	Columns   string `json:"columns,omitempty"` // names between commas; "": all
+	Context   string `json:"context,omitempty"` // of a conditional model, what it is told: names between commas, NAME:class for categories in numbers
+	Range     string `json:"range,omitempty"`   // LO,HI: of a model on a circle or an interval, what of it is in the units of the data
 	Delimiter string `json:"delimiter,omitempty"`
 	Header    string `json:"header,omitempty"`
 	Missing   string `json:"missing,omitempty"`
@@ -54,7 +56,7 @@ type Config struct {
 	Memory flowgpu.Mode `json:"memory"`
 	Device string       `json:"device"` // as opened, such as "cpu:avx2"
 
-	Precision string `json:"precision,omitempty"` // of a GPU's conditioners: "fp32", "tf32" or "bf16"; "": as suits the device
+	Precision string `json:"precision,omitempty"` // of conditioners' products: "fp32", "tf32" or "bf16"; "": as suits the device
 	NoGraph   bool   `json:"no_graph,omitempty"`  // a GPU's steps are enqueued op by op
 
 	EvalEvery       int `json:"eval_every"`       // steps; 0: only at the end
@@ -89,6 +91,12 @@ func (c Config) Validate() error {
 		return UsageError{fmt.Errorf("model: %w", err)}
 	}
 	if err := c.validateData(); err != nil {
+		return UsageError{err}
+	}
+	if err := c.checkContext(); err != nil {
+		return UsageError{err}
+	}
+	if _, err := c.scale(); err != nil {
 		return UsageError{err}
 	}
 	if err := c.validateMethod(); err != nil {
@@ -213,7 +221,7 @@ func (c Config) stepping(mode flowgpu.Mode) flowgpu.StepConfig {
 	a := c.Adam
 	a.Clip *= float32(c.unit().nats)
 	a.Eps *= float32(c.unit().nats)
-	return flowgpu.StepConfig{Batch: c.Batch, Mode: mode, Adam: a, Seed: c.Seed}
+	return flowgpu.StepConfig{Batch: c.Batch, Mode: mode, Adam: a, Seed: c.Seed, ReverseEvery: c.LogEvery}
 }
 
 // optimizer is the name of the update rule.

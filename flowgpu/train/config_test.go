@@ -119,8 +119,10 @@ func TestPresets(t *testing.T) {
 func TestPresetPlans(t *testing.T) {
 	for name, want := range map[string]int{
 		"glow-cifar10": 44_149_548, // published: 44.0 million
-		"nice-digits":  4*(32*256+3*256*256+256*32+4*256+32) + 64,
-		"nice-mnist":   4*(392*1000+4*1000*1000+1000*392+5*1000+392) + 784,
+		// published: 460.1 million; blocks of 8 layers of 12 C^2 + 13 C weights, and what is around them
+		"tarflow-imagenet64": 8 * (8*(12*768*768+13*768) + 768*(12+1+32*32+2) + 24*768 + 24),
+		"nice-digits":        4*(32*256+3*256*256+256*32+4*256+32) + 64,
+		"nice-mnist":         4*(392*1000+4*1000*1000+1000*392+5*1000+392) + 784,
 	} {
 		p, err := Preset(name)
 		if err != nil {

@@ -103,6 +103,7 @@ func (c *Config) adapt(s sources) {
 	}
 	if v, ok := s.train.(*data.Vectors); ok {
 		c.Model.Channels, c.Model.Columns = v.Info().C, modelColumns(v.Columns())
+		c.Model.Context = modelContext(v.Context())
 	}
 }
 

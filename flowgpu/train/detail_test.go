@@ -11,7 +11,7 @@ import (
 
 // realnvp makes a configuration one of RealNVP, whose preprocessing has a log-determinant.
 func realnvp(c *Config) {
-	c.Model.Kind, c.Model.Prior, c.Model.Layout, c.Model.Coupling, c.Model.Permutation = "realnvp", "standard", "notes", "tanh", ""
+	c.Model.Kind, c.Model.Prior, c.Model.Layout, c.Model.Coupling, c.Model.Permutation, c.Model.Net = "realnvp", "standard", "notes", "tanh", "", ""
 	c.Model.Levels, c.Model.Steps, c.Model.Hidden, c.Model.Depth, c.Model.Logit = 2, 0, 4, 1, 0.05
 }
 

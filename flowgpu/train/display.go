@@ -72,6 +72,9 @@ func (d *display) line(l Line, u unit, left time.Duration) {
 	if l.Drift != nil {
 		text += fmt.Sprintf("  drift %.0e", *l.Drift)
 	}
+	if l.SolveLine != nil {
+		text += l.SolveLine.String()
+	}
 	if d.bar != nil {
 		d.bar.Describe(text)
 		return

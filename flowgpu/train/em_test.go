@@ -442,7 +442,7 @@ func TestMixtureSamplesAreMeans(t *testing.T) {
 			return err
 		}
 		const n = 400
-		x, err := draw(e, m.Config(), n, 0, 5, func(int) int32 { return 0 })
+		x, err := draw(e, m.Config(), n, 0, 5, func(int) int32 { return 0 }, nil)
 		if err != nil {
 			return err
 		}

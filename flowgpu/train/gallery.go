@@ -16,6 +16,8 @@ import (
 type Picking struct {
 	Fit   string // how pictures of another size are made to fit: "crop", "resize", "pad"; "": as the run's data was
 	Class int    // of pictures, for a class-conditional model; AllClasses: of no known class
+
+	Context string // of vectors, for a conditional model: NAME=VALUE,...; "": each has its own, in columns of the table
 }
 
 // gallery is images of a model's shape, each with a name. The noise of image i is that of first+i.
@@ -38,7 +40,11 @@ func (s *saved) find(arg string, p Picking, use Use, env Env) ([]gallery, error)
 		return s.part(part, index, one, use, env)
 	}
 	if s.Config.vectors() {
-		rows, err := data.OpenRows(arg, s.Config.vectorOptions(env.note))
+		o := s.Config.vectorOptions(env.note)
+		if p.Context != "" {
+			o.Context, o.Given = nil, nil
+		}
+		rows, err := data.OpenRows(arg, o)
 		if err != nil {
 			return nil, err
 		}
@@ -132,6 +138,8 @@ func (o only) Info() data.Info {
 }
 
 func (o only) Label(int) int32 { return o.Source.Label(o.i) }
+
+func (o only) Given(dst []float32, _, i, n int) { o.Source.Given(dst, o.i, i, n) }
 
 func (o only) Load(dst []float32, _, i, n int) error { return o.Source.Load(dst, o.i, i, n) }
 

@@ -76,6 +76,13 @@ func columns(w io.Writer, m flowgpu.Config) {
 		}
 		fmt.Fprintf(w, "%s\t%.6g\t%.6g\t%s\n", c.Name, c.Mean, c.Std, step)
 	}
+	for _, c := range m.Context.List() {
+		if len(c.Values) > 0 {
+			fmt.Fprintf(w, "given %s\t%s\n", c.Name, strings.Join(c.Values, ", "))
+			continue
+		}
+		fmt.Fprintf(w, "given %s\t%.6g\t%.6g\n", c.Name, c.Mean, c.Std)
+	}
 	fmt.Fprintln(w)
 }
 

@@ -115,7 +115,7 @@ func TestBetween(t *testing.T) {
 // TestInterpolateLogistic: a sphere means nothing to a logistic prior.
 func TestInterpolateLogistic(t *testing.T) {
 	c := tiny(t)
-	c.Model.Kind, c.Model.Prior, c.Model.Layout = "nice", "logistic", "evenodd"
+	c.Model.Kind, c.Model.Prior, c.Model.Layout, c.Model.Net = "nice", "logistic", "evenodd", ""
 	c.Model.Levels, c.Model.Coupling, c.Model.Permutation, c.Model.Depth = 0, "", "", 1
 	dir := start(t, c)
 	r, err := Interpolate(dir, "test:0", "test:1", Way{Steps: 3, Picture: filepath.Join(dir, "path.png")}, Use{}, quiet())

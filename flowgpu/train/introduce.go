@@ -64,6 +64,17 @@ func describe(m flowgpu.Config) string {
 		add("%s for %s", name, shape)
 		add("%s", plural(m.Steps, curveName(m)+" layer"))
 		addNetwork(add, m)
+	case "jet", "tarflow":
+		addTransformers(add, m)
+	case "ffjord":
+		describeODE(add, m, shape)
+	case "flowpp":
+		add("Flow++ for %s", shape)
+		add("%s of %s", plural(2*m.Steps-1+m.Steps/2, "coupling"), curveName(m))
+		add("%s of %s and %s", plural(m.Depth, "gated block"), plural(m.Hidden, "channel"), plural(m.Heads, "head"))
+		if m.Dropout > 0 {
+			add("dropout of %g", m.Dropout)
+		}
 	case "chain":
 		add("chain for %s: %s", shape, m.Layers)
 	case "gmm":
@@ -86,6 +97,12 @@ func describe(m flowgpu.Config) string {
 	if m.Classes > 0 {
 		add("%d classes", m.Classes)
 	}
+	if text := givenText(m); text != "" {
+		add("given %s", text)
+	}
+	if text := noiseText(m); text != "" {
+		add("%s", text)
+	}
 	if m.Logit > 0 {
 		add("logit from %g", m.Logit)
 	}
@@ -106,10 +123,22 @@ func curveName(m flowgpu.Config) string {
 // addNetwork adds the networks of a flow with curves, and what is between its steps.
 func addNetwork(add func(format string, args ...any), m flowgpu.Config) {
 	parts := "hidden layer"
-	if m.Net == "residual" {
+	switch m.Net {
+	case "residual":
 		parts = "residual block"
+	case "transformer":
+		parts = "transformer block"
 	}
 	add("%s of %s", plural(m.Depth, parts), plural(m.Hidden, "unit"))
+	if m.NetNorm == "batchnorm" {
+		add("batchnorm inside")
+	}
+	if m.Dropout > 0 {
+		add("dropout of %g", m.Dropout)
+	}
+	if m.Domain == "circle" || m.Domain == "interval" {
+		add("on the %s", m.Domain)
+	}
 	add("%s order", m.Permutation)
 	if m.Norm != "none" {
 		add("%s between", m.Norm)

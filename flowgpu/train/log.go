@@ -21,6 +21,7 @@ type Line struct {
 	Drift           *float64 `json:"drift,omitempty"`        // memory mode reversible: greatest error of a recovered batch
 	ImagesPerSecond float64  `json:"images_per_second"`      // or vectors
 	Seconds         float64  `json:"seconds"`                // since the start of the run, pauses left out
+	*SolveLine               // of continuous flows
 	*Validation
 }
 

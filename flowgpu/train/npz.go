@@ -19,8 +19,8 @@ import (
 //	class        int32 (N), of a class-conditional model
 //
 // Of vectors the first two are float64 (T, N, D), in the units of the data; rounded, down to the steps of the columns that have
-// some.
-func (g Sampling) writeArrays(m flowgpu.Config, all []float32, class func(i int) int32) error {
+// some. Those of a conditional model have a context, float64 (N, K), beside them: of a category its number.
+func (g Sampling) writeArrays(m flowgpu.Config, all []float32, class func(i int) int32, context given) error {
 	type named = struct {
 		name  string
 		value any
@@ -38,6 +38,13 @@ func (g Sampling) writeArrays(m flowgpu.Config, all []float32, class func(i int)
 			classes[i] = class(i)
 		}
 		arrays = append(arrays, named{"class", classes})
+	}
+	if context != nil {
+		var rows []float64
+		for i := range g.N {
+			rows = append(rows, context(i)...)
+		}
+		arrays = append(arrays, named{"context", array(rows, []int{g.N, len(rows) / g.N})})
 	}
 	err := replaceFile(g.Arrays, func(w io.Writer) error {
 		z := npz.NewWriter(w)

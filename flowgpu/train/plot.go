@@ -70,6 +70,9 @@ func Plot(ctx context.Context, path string, p Plotting, use Use, env Env) (*Plot
 		return nil, usagef("%s is a model of images of %s, and plots are of vectors: draw images from it with `train sample %s`",
 			path, size(m.Channels, m.Height, m.Width), path)
 	}
+	if text := givenText(m); text != "" {
+		return nil, usagef("%s is a model of vectors given %s, and plots are of one density: draw from it with `train sample %s --context`", path, text, path)
+	}
 	held, err := s.vectors(use, env)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ func glowDeviations(own ...string) []string {
 // glowModel is a Glow of the shape of an image.
 func glowModel(m flowgpu.Config, levels, steps, hidden int, coupling string) flowgpu.Config {
 	m.Levels, m.Steps, m.Hidden, m.Coupling, m.Permutation, m.Prior = levels, steps, hidden, coupling, "lu", "learned"
+	m.Net = "conv"
 	return m
 }
 

@@ -17,7 +17,7 @@ func vectorDeviations(own ...string) []string {
 // vectorModel is a RealNVP of vectors of as many dimensions as the data has.
 func vectorModel(couplings, depth, hidden int, norm string) flowgpu.Config {
 	return flowgpu.Config{Kind: "realnvp-vector", Channels: AutoDims, Height: 1, Width: 1, Seed: 1,
-		Steps: couplings, Depth: depth, Hidden: hidden, Coupling: "exp", Prior: "standard", Layout: "half", Norm: norm}
+		Steps: couplings, Depth: depth, Hidden: hidden, Coupling: "exp", Net: "mlp", Prior: "standard", Layout: "half", Norm: norm}
 }
 
 // vectorUsual are the settings that models of vectors start from.

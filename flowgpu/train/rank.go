@@ -67,6 +67,9 @@ func Rate(ctx context.Context, path string, r Rating, use Use, env Env) (*Rated,
 		}
 		all = append(all, found...)
 	}
+	if all, err = r.Picking.all(s.Config.Model, all); err != nil {
+		return nil, err
+	}
 	t := &ledger{d: s.Config.Model.D(), vectors: s.Config.vectors(), best: extremes{n: r.Best, sign: 1}, worst: extremes{n: r.Worst, sign: -1}}
 	rate := func(table io.Writer) error {
 		t.table = csv.NewWriter(table)

@@ -100,6 +100,9 @@ func (r *run) look(ctx context.Context, validate, samples, last bool) (l looked,
 			if l.val, err = r.validate(ctx, r.val, whole); err != nil {
 				return err
 			}
+			if r.scored != nil {
+				r.scored(r.at.Step, r.seconds(), *l.val)
+			}
 			if l.best, l.stale, err = r.judge(*l.val); err != nil {
 				return err
 			}
@@ -145,14 +148,18 @@ func (r *run) validate(ctx context.Context, set data.Source, last bool) (*Score,
 	return &s, err
 }
 
-// rows draws vectors.
+// rows draws vectors, those of a conditional model under the contexts of the test part in order.
 func (r *run) rows() error {
-	x, err := draw(r.eval, r.cfg.Model, r.cfg.Samples, r.cfg.Temperature, r.cfg.Seed, func(int) int32 { return 0 })
+	var context given
+	if set, ok := r.test.(*data.Vectors); ok && len(set.Context()) > 0 {
+		context = cycle(set)
+	}
+	x, err := draw(r.eval, r.cfg.Model, r.cfg.Samples, r.cfg.Temperature, r.cfg.Seed, func(int) int32 { return 0 }, context)
 	if err != nil {
 		return err
 	}
 	path := filepath.Join(r.dir, rowsFile)
-	if err := writeRows(path, r.cfg.Model, x, nil); err != nil {
+	if err := writeRows(path, r.cfg.Model, x, nil, context); err != nil {
 		return r.cannotWrite(err)
 	}
 	if err := badRows(path, x); err != nil {
@@ -245,6 +252,7 @@ func (r *run) writeLine(now moment, speed float64, s *Score) error {
 	if r.cfg.Memory == flowgpu.Reversible {
 		l.Drift = &drift
 	}
+	l.SolveLine = r.solveLine(speed)
 	if err := errors.Join(r.log.write(l), r.board.Line(l.Step, l)); err != nil {
 		return r.cannotWrite(err)
 	}

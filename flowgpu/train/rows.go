@@ -32,9 +32,9 @@ func inUnits(m flowgpu.Config, x []float32) (continuous, rounded []float64) {
 }
 
 // writeRows writes drawn vectors [T][n][D] as text, a row for each under the columns' names: values with steps on them, so that
-// the file looks like the data. With several temperatures the first column tells it.
-func writeRows(path string, m flowgpu.Config, x []float32, temperatures []float64) error {
-	columns := columnsOf(m)
+// the file looks like the data. With several temperatures the first column tells it; what vectors were drawn under comes behind them.
+func writeRows(path string, m flowgpu.Config, x []float32, temperatures []float64, context given) error {
+	columns, conditions := columnsOf(m), contextOf(m)
 	_, values := inUnits(m, x)
 	several := len(temperatures) > 1
 	var header []string
@@ -42,6 +42,9 @@ func writeRows(path string, m flowgpu.Config, x []float32, temperatures []float6
 		header = append(header, "temperature")
 	}
 	for _, c := range columns {
+		header = append(header, c.Name)
+	}
+	for _, c := range conditions {
 		header = append(header, c.Name)
 	}
 	each := len(values) / max(len(temperatures), 1)
@@ -56,6 +59,9 @@ func writeRows(path string, m flowgpu.Config, x []float32, temperatures []float6
 			}
 			for i, c := range columns {
 				fields = append(fields, number(values[at+i], c.Step))
+			}
+			for i, c := range conditions {
+				fields = append(fields, c.Text(context(at % each / len(columns))[i]))
 			}
 			table.Write(fields)
 		}

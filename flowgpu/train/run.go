@@ -30,6 +30,8 @@ type run struct {
 	board *events.Writer // what TensorBoard reads: the log and the samples again
 	saved int            // step of the checkpoint in the folder, -1 before the first
 
+	scored func(step int, seconds float64, s Score) // Env.Scored
+
 	sums     *emSums             // of EM, reused from iteration to iteration
 	expected flowgpu.Expectation // of a batch, as sums
 
@@ -104,6 +106,9 @@ func (r *run) step() error {
 	if err := r.stepper.Label(b.Labels); err != nil {
 		return err
 	}
+	if err := r.stepper.Condition(b.Context); err != nil {
+		return err
+	}
 	r.at.Step++
 	if lr := float32(r.cfg.LearningRate(r.at.Step)); b.Bytes != nil {
 		r.stepper.StepBytes(b.Bytes, lr)
@@ -156,6 +161,7 @@ func (r *run) keep(records []flowgpu.Record, err error) error {
 	if err != nil {
 		return err
 	}
+	records = r.taken(records)
 	for _, rec := range records {
 		if !finite(rec.Loss) || !finite(rec.GradNorm) || !finite(rec.Drift) {
 			return r.diverged(rec)

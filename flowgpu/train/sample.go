@@ -18,18 +18,27 @@ const (
 // AllClasses as a class means one per column.
 const AllClasses = -1
 
+// EachContext as a number of samples means one under each context.
+const EachContext = -1
+
 // Sampling says what is drawn from a model.
 type Sampling struct {
-	N            int
+	N            int       // or EachContext
 	Temperatures []float64 // of the latent, one block of N images each, all of the same noise; none: 0.7, of vectors 1
 	Seed         uint64
-	Class        int    // of a class-conditional model, or AllClasses
-	Picture      string // path of the grid, or of vectors of their text file; "": grid.png or samples.csv
-	Arrays       string // path of an .npz file of the values, or ""
+	Class        int     // of a class-conditional model, or AllClasses
+	Guidance     float64 // of a tarflow with classes: how far samples are taken away from those of no class, 0: not
+	Denoise      bool    // of a model trained on Gaussian noise: take it off
+	Context      string  // of a conditional one: NAME=VALUE,... or a table of its columns, whose rows take turns
+	Picture      string  // path of the grid, or of vectors of their text file; "": grid.png or samples.csv
+	Arrays       string  // path of an .npz file of the values, or ""
 }
 
 // complete fills in what is left open.
-func (g *Sampling) complete(m flowgpu.Config) {
+func (g *Sampling) complete(m flowgpu.Config, contexts int) {
+	if g.N == EachContext {
+		g.N = contexts
+	}
 	temperature, file := 0.7, "grid.png"
 	if vectors(m) {
 		temperature, file = 1, rowsFile
@@ -59,6 +68,9 @@ func (g Sampling) validate(m flowgpu.Config) error {
 			return usagef("--temperature is %g: it must be from 0 to 10", t)
 		}
 	}
+	if err := g.checkNoise(m); err != nil {
+		return err
+	}
 	return checkClass(g.Class, m)
 }
 
@@ -83,7 +95,11 @@ func Sample(path string, g *Sampling, use Use, env Env) error {
 		return err
 	}
 	m := s.Config.Model
-	g.complete(m)
+	rows, context, err := g.given(m, s.Config.vectorOptions(env.note))
+	if err != nil {
+		return err
+	}
+	g.complete(m, rows)
 	if err := g.validate(m); err != nil {
 		return err
 	}
@@ -92,9 +108,9 @@ func Sample(path string, g *Sampling, use Use, env Env) error {
 		columns, class = square(g.N), func(int) int32 { return int32(g.Class) }
 	}
 	var all []float32
-	err = s.with(use, env, func(_ *flowgpu.Model, e *flowgpu.Evaluator) error {
+	err = s.with(use, env, func(model *flowgpu.Model, e *flowgpu.Evaluator) error {
 		for _, t := range g.Temperatures {
-			x, err := draw(e, m, g.N, t, g.Seed, class)
+			x, err := g.drawTuned(model, e, t, class, context)
 			if err != nil {
 				return err
 			}
@@ -106,12 +122,12 @@ func Sample(path string, g *Sampling, use Use, env Env) error {
 		return err
 	}
 	if g.Arrays != "" {
-		if err := g.writeArrays(m, all, class); err != nil {
+		if err := g.writeArrays(m, all, class, context); err != nil {
 			return err
 		}
 	}
 	if vectors(m) {
-		if err := writeRows(g.Picture, m, all, g.Temperatures); err != nil {
+		if err := writeRows(g.Picture, m, all, g.Temperatures, context); err != nil {
 			return err
 		}
 		return badRows(g.Picture, all)
@@ -144,11 +160,13 @@ func badSamples(picture string, x []float32) error {
 	return nil
 }
 
-// draw samples n images, [n][C][H][W] intensities, image i of a class-conditional model of class(i).
-func draw(e *flowgpu.Evaluator, m flowgpu.Config, n int, temperature float64, seed uint64, class func(i int) int32) ([]float32, error) {
+// draw samples n images, [n][C][H][W] intensities, image i of a class-conditional model of class(i), and vectors of a conditional one
+// under context(i).
+func draw(e *flowgpu.Evaluator, m flowgpu.Config, n int, temperature float64, seed uint64, class func(i int) int32, context given) ([]float32, error) {
 	d := m.D()
 	all := make([]float32, n*d)
 	batch, classes := make([]float32, e.Batch()*d), make([]int32, 0, e.Batch())
+	list, features := contextOf(m), []float32(nil)
 	for from := 0; from < n; from += e.Batch() {
 		k := min(e.Batch(), n-from)
 		classes = classes[:0]
@@ -156,6 +174,10 @@ func draw(e *flowgpu.Evaluator, m flowgpu.Config, n int, temperature float64, se
 			classes = append(classes, class(from+i))
 		}
 		if err := e.Label(classes); err != nil {
+			return nil, err
+		}
+		features = context.features(list, from, k, features)
+		if err := e.Condition(features); err != nil {
 			return nil, err
 		}
 		if err := e.Sample(k, float32(temperature), seed, from, batch[:k*d]); err != nil {
@@ -179,7 +201,7 @@ func grid(n, classes int) (columns int, class func(i int) int32) {
 // drawGrid samples n images into one picture. NaN is drawn and told.
 func drawGrid(path string, e *flowgpu.Evaluator, m flowgpu.Config, n int, temperature float64, seed uint64) error {
 	columns, class := grid(n, m.Classes)
-	x, err := draw(e, m, n, temperature, seed, class)
+	x, err := draw(e, m, n, temperature, seed, class, nil)
 	if err != nil {
 		return err
 	}

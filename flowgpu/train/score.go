@@ -50,6 +50,7 @@ func summariseOf(info data.Info, logp []float64) (Score, error) {
 func eachBatch(ctx context.Context, e *flowgpu.Evaluator, set data.Source, images int, f func(x []float32, from, n int) error) error {
 	d := set.Info().D()
 	x, classes := make([]float32, e.Batch()*d), make([]int32, 0, e.Batch())
+	var context []float32
 	for from := 0; from < images; from += e.Batch() {
 		if ctx.Err() != nil {
 			return ErrInterrupted
@@ -59,6 +60,10 @@ func eachBatch(ctx context.Context, e *flowgpu.Evaluator, set data.Source, image
 			return unreadable{err}
 		}
 		if err := e.Label(labels(set, from, n, classes)); err != nil {
+			return err
+		}
+		context = contexts(set, from, n, context)
+		if err := e.Condition(context); err != nil {
 			return err
 		}
 		if err := f(x[:n*d], from, n); err != nil {

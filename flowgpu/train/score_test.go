@@ -107,15 +107,15 @@ func noClass(int) int32 { return 0 }
 
 func TestSamplesDependOnSeedAlone(t *testing.T) {
 	m := trained(t)
-	want, err := draw(evaluator(t, m, 10), m.Config(), 10, 0.7, 3, noClass)
+	want, err := draw(evaluator(t, m, 10), m.Config(), 10, 0.7, 3, noClass, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := draw(evaluator(t, m, 4), m.Config(), 10, 0.7, 3, noClass)
+	got, err := draw(evaluator(t, m, 4), m.Config(), 10, 0.7, 3, noClass, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := draw(evaluator(t, m, 4), m.Config(), 10, 0.7, 4, noClass)
+	other, err := draw(evaluator(t, m, 4), m.Config(), 10, 0.7, 4, noClass, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

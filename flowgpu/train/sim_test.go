@@ -179,10 +179,11 @@ func TestTooLittleMemory(t *testing.T) {
 	}
 }
 
-// TestPrecisionIsForGPUs: what a device cannot do is said before anything is trained.
-func TestPrecisionIsForGPUs(t *testing.T) {
+// TestPrecisionNeedsTheDevice: what a device cannot do is said before anything is trained.
+func TestPrecisionNeedsTheDevice(t *testing.T) {
 	for _, x := range []struct{ device, precision, want string }{
-		{"cpu", "bf16", "--precision bf16 is for GPUs"},
+		{"cpu", "tf32", "--precision tf32 is for GPUs"},
+		{"cpu:generic", "bf16", "has no instructions for --precision bf16"},
 		{"sim:70", "tf32", "compute capability 8.0"},
 		{"sim", "fp8", `unknown precision "fp8"`},
 		{"sim:90", "", "unknown device"},

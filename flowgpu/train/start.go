@@ -17,6 +17,10 @@ type Env struct {
 	Out      io.Writer // what people read
 	Notes    io.Writer // what they should know about data and device where Out is a result; nil: nowhere
 	Terminal bool      // Out is one, so that a progress bar can be drawn
+
+	// Scored, where it is given, is told of every validation of a run: after which step it was, how many seconds training has taken,
+	// and what came of it.
+	Scored func(step int, seconds float64, s Score)
 }
 
 // note tells of the data or the device beside a result.
@@ -48,7 +52,7 @@ func Start(ctx context.Context, cfg Config, dir string, env Env) (*Result, error
 	if err := cfg.anchorData(); err != nil {
 		return nil, err
 	}
-	r := &run{cfg: cfg, dir: dir, saved: -1, show: &display{out: env.Out, terminal: env.Terminal}}
+	r := &run{cfg: cfg, dir: dir, saved: -1, show: &display{out: env.Out, terminal: env.Terminal}, scored: env.Scored}
 	return r.finish(r.begin(ctx, env))
 }
 
@@ -111,6 +115,9 @@ func (r *run) initialise() error {
 	if err := r.stepper.Label(b.Labels); err != nil {
 		return err
 	}
+	if err := r.stepper.Condition(b.Context); err != nil {
+		return err
+	}
 	if !r.model.Initialised() {
 		r.stepper.Initialise(b.X)
 		r.show.say("actnorm initialised from the first batch")
@@ -141,7 +148,7 @@ func Resume(ctx context.Context, path string, change func(*Config), env Env) (*R
 	if err := cfg.anchorData(); err != nil {
 		return nil, err
 	}
-	r := &run{cfg: cfg, dir: s.dir, at: s.Position, saved: s.Position.Step, show: &display{out: env.Out, terminal: env.Terminal}}
+	r := &run{cfg: cfg, dir: s.dir, at: s.Position, saved: s.Position.Step, show: &display{out: env.Out, terminal: env.Terminal}, scored: env.Scored}
 	switch {
 	case cfg.Steps == s.Config.Steps && cfg.Patience == s.Config.Patience && r.at.Final != nil:
 		more := fmt.Sprintf("--steps %d", 2*cfg.Steps)

@@ -32,7 +32,9 @@ type Evaluation struct {
 	Exact     *Exact     `json:"exact,omitempty"`    // of vectors from a distribution that is known
 	Discrete  *float64   `json:"discrete,omitempty"` // of vectors all of whose columns have steps: what -log P of their values is at most, on average, in nats
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
-	Bound     *Bound     `json:"bound,omitempty"`
+	// Variational is of a model that learns its dequantisation: what of the score is exact, and what is the noise's.
+	Variational *Variational `json:"variational,omitempty"`
+	Bound       *Bound       `json:"bound,omitempty"`
 }
 
 // Evaluate scores all held-out images with the run at path. Where ctx ends first it returns ErrInterrupted.
@@ -52,10 +54,11 @@ func Evaluate(ctx context.Context, path string, detail Detail, use Use, env Env)
 	var result Evaluation
 	err = s.with(use, env, func(m *flowgpu.Model, e *flowgpu.Evaluator) error {
 		result.Device = m.Backend().Name()
-		logp, err := logProbs(ctx, e, test, test.Info().N, s.Config.Seed)
+		logp, apart, err := logProbsApart(ctx, e, m.Config(), test, s.Config.Seed)
 		if err != nil {
 			return err
 		}
+		result.Variational = apart
 		if result.Score, err = summariseOf(test.Info(), logp); err != nil {
 			return err
 		}

@@ -33,9 +33,14 @@ func (c Config) vectorOptions(note func(string)) data.VectorOptions {
 	if c.Columns != "" {
 		o.Columns = strings.Split(c.Columns, ",")
 	}
+	if c.Context != "" {
+		o.Context = strings.Split(c.Context, ",")
+	}
+	o.Scale, _ = c.scale() // Validate has said what is wrong
 	for _, l := range c.Model.Columns.List() {
 		o.As = append(o.As, data.Column(l))
 	}
+	o.Given = contextOf(c.Model)
 	return o
 }
 
@@ -53,8 +58,8 @@ func (c Config) openVectors(note func(string)) (sources, error) {
 
 // imageOnly refuses what is for vectors alone.
 func (c Config) imageOnly() error {
-	if c.Columns+c.Delimiter+c.Header+c.Missing+c.Quantum != "" || c.Raw {
-		return errors.New("--columns, --delimiter, --header, --missing, --quantum and --raw are for vectors: use a preset for them, such as realnvp-tab")
+	if c.Columns+c.Context+c.Range+c.Delimiter+c.Header+c.Missing+c.Quantum != "" || c.Raw {
+		return errors.New("--columns, --context, --range, --delimiter, --header, --missing, --quantum and --raw are for vectors: use a preset for them, such as realnvp-tab")
 	}
 	return nil
 }
@@ -78,12 +83,18 @@ func (c Config) table() string {
 	if c.Columns != "" {
 		parts = append(parts, "columns "+strings.ReplaceAll(c.Columns, ",", ", "))
 	}
+	if c.conditional() {
+		parts = append(parts, "given "+strings.ReplaceAll(c.Context, ",", ", "))
+	}
 	if c.Missing == "drop" {
 		parts = append(parts, "rows that lack a value left out")
 	}
-	if c.Raw {
+	switch lo, hi, _ := c.span(); {
+	case hi > lo:
+		parts = append(parts, fmt.Sprintf("from %g to %g on the %s", lo, hi, c.Model.Domain))
+	case c.Raw:
 		parts = append(parts, "not standardised")
-	} else {
+	default:
 		parts = append(parts, "standardised")
 	}
 	return strings.Join(parts, ", ")

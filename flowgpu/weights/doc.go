@@ -38,6 +38,10 @@
 //
 //	x = (v + step u - mean)/std
 //
+// A model with columns of context sees their features behind what a network sees anyway: (v - mean)/std of a number, and of a category 1 at
+// its place among values, else 0. With dequantization "variational" the noise is no uniform one in training and in scores: a flow whose arrays
+// are noise.* makes it, see flowgpu/dequant.go. Samples do not need it.
+//
 // What comes out of the last layer and of every split is latent, of the standard normal prior, or the standard logistic one (prior "logistic": log p = sum (-z - 2 log(1+exp(-z)))), or of a mixture.
 //
 // # Layers
@@ -155,6 +159,15 @@
 //
 //	evenodd if layout is "evenodd"; for i = 1 .. steps: coupling{i}, coupling{i}.norm unless norm is "none" (actnorm or batch
 //	normalisation); prior if prior is "learned"
+//
+// Continuous flows (ffjord), from t = 0 to 1 by the config's ode; of vectors, with layers a = g*(w x + b) + t*time:
+//
+//	for i = 1 .. steps: flow{i}, flow{i}.norm unless norm is "none" or i is the last; prior if prior is "learned"
+//	dense{j}.w [out, in], .b, .time; time "squash": g = sigmoid(t*gate.time + gate.b), "concat": g = 1
+//
+// and of images, by scales l, with conv{j}.w [out, in+1, 3, 3] whose last input is a channel of t, and conv{j}.b:
+//
+//	for l = 1 .. levels: level{l}.flow{1 ..}; but at the last level squeeze, level{l}.squeezed{1 ..}, split
 //
 // A mixture by itself (gmm), no flow but the flattening:
 //
