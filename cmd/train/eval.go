@@ -28,7 +28,10 @@ best validation where training stops early. Of a toy, whose density is known, it
 --by-level tells where the bits come from: dequantisation, preprocessing, the log-determinant of every layer, the prior of
 every level. They add up to the score. Numbers below 0 are bits saved.
 
---k K gives, beside the score, the bound of K noises per image, -log 1/K sum p(v + u): it comes closer to what the model says
+Where the dequantisation is variational the score is a bound: what is exact of it, -log p(v+u), is told apart from log q(u|v), what
+the noise was chosen by.
+
+--k K gives, beside the score, the bound of K noises per image, -log 1/K sum p(v + u)/q(u|v): it comes closer to what the model says
 of whole-number images, the integral of p over their cell, and costs K times the time.`,
 		Example: "  train eval runs/digits\n  train eval runs/digits --by-level\n  train eval runs/digits --k 16 --json",
 		GroupID: groupUse,
@@ -63,6 +66,9 @@ func writeEvaluation(out io.Writer, r *train.Evaluation) error {
 		unit, thing, factor = "nats", "sample", float64(r.Dims)*math.Ln2
 	}
 	_, err := fmt.Fprintf(out, "%s on %s\n", scored(r.Score), r.Device)
+	if v := r.Variational; v != nil && err == nil {
+		_, err = fmt.Fprintf(out, "a bound: %.4f exact, of the images with their noise, and %+.4f for the choice of the noise\n", v.Flow, v.Noise)
+	}
 	if e := r.Exact; e != nil && err == nil {
 		_, err = fmt.Fprintf(out, "the true density takes %.4f of them (entropy %.4f): %.4f ± %.4f nats less\n", e.Nats, e.Entropy, e.KL, e.KLStderr)
 	}

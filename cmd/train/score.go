@@ -24,7 +24,8 @@ are, they are read as they are scored. A value that is no number is written to t
 ` + imageHelp + `
 A folder of pictures, another data set (idx, CIFAR, .npy, .npz), "test" and "train" are all their images.
 
-Vectors are those of a .csv, .npy or .npz file that has the model's columns, or of "test", "val" and "train".`,
+Vectors are those of a .csv, .npy or .npz file that has the model's columns, or of "test", "val" and "train". For a conditional
+model each row has its context in columns of its own, or --context gives one for all.`,
 		Example: `  train score runs/digits test --csv scores.csv
   train score runs/faces photos/ --fit resize --best 16 --worst 16 --out extremes.png
   train score runs/stars new.csv --csv scores.csv`,
@@ -40,6 +41,7 @@ Vectors are those of a .csv, .npy or .npz file that has the model's columns, or 
 	f.Uint64Var(&seed, "seed", 0, "of the dequantisation noise (default: eval's, the run's)")
 	f.IntVar(&r.Class, "class", train.AllClasses, "class of pictures, for a class-conditional model (default: none)")
 	f.Lookup("class").DefValue = "0" // is not shown: the words say it
+	f.StringVar(&r.Context, "context", "", "of a conditional model, for all vectors: NAME=VALUE,... (default: the columns of the table)")
 	imageFlags(c, &use, &r.Picking)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if f.Changed("seed") {

@@ -16,8 +16,10 @@ import (
 func startFlags(c *cobra.Command, env train.Env) {
 	first := train.Presets()[0]
 	var preset, out string
+	var dry bool
 	c.Flags().SortFlags = false
 	c.Flags().StringVar(&preset, "preset", first.Preset, "where all settings start; \"train presets\" lists them")
+	c.Flags().BoolVar(&dry, "dry-run", false, "train nothing: tell parameters, memory, arithmetic and how long the run would take here, from a few steps")
 	c.Flags().StringVar(&out, "out", "", "folder of the run (default \"runs/\" and the name of the data)")
 	shown := first.Config
 	bind(c.Flags(), &shown)
@@ -29,6 +31,9 @@ func startFlags(c *cobra.Command, env train.Env) {
 		cfg, err := settings(recipe.Config, c.Flags())
 		if err != nil {
 			return err
+		}
+		if dry {
+			return dryRun(c, cfg, env)
 		}
 		if out == "" {
 			out = filepath.Join("runs", runName(cfg.Data))
@@ -59,7 +64,7 @@ func bind(f *pflag.FlagSet, c *train.Config) {
 	f.Var(newPadFlag(c), "pad", "short for --fit pad --size")
 	f.Var(channelsFlag{c}, "channels", "convert images to 1 (grey), 3 (RGB) or 4 (RGBA) channels (default: as they are)")
 	f.Var(bitsFlag{c}, "bits", "reduce intensities to this depth (default: as they are)")
-	f.Var(classesFlag{&c.Model.Classes}, "classes", "condition the prior on so many classes, or \"auto\": as many as the data has")
+	f.Var(classesFlag{&c.Model.Classes}, "classes", "condition the prior, of tarflow all, on so many classes, or \"auto\": as many as the data has")
 	f.Float64Var(&c.Validation, "val-fraction", c.Validation, "share held out of data that has no split of its own (default: a tenth); of vectors as much again for the test")
 	f.Uint64Var(&c.SplitSeed, "split-seed", c.SplitSeed, "of what is held out there")
 	f.StringVar(&c.BadFiles, "bad-files", c.BadFiles, "pictures that cannot be read: fail, or skip and name them")
@@ -67,27 +72,32 @@ func bind(f *pflag.FlagSet, c *train.Config) {
 	f.IntVar(&c.Shift, "shift", c.Shift, "move training images at random by up to so many pixels")
 	f.IntVar(&c.Workers, "workers", c.Workers, "images read at once (default: as the data needs)")
 	f.StringVar(&c.Columns, "columns", c.Columns, "vectors: names of the columns that are modelled, between commas (default: all)")
+	f.StringVar(&c.Context, "context", c.Context, "vectors: columns that a conditional model is told, between commas; NAME:class takes numbers as categories\n(realnvp-vector, nsf, maf, iaf: the model is of the other columns given these)")
+	f.StringVar(&c.Range, "range", c.Range, "vectors: LO,HI of the circle or the interval of --domain in the units of the data, such as 0,360 (default: -pi,pi or 0,1)")
 	f.StringVar(&c.Delimiter, "delimiter", c.Delimiter, "vectors in text: comma, semicolon, tab or space (default: what the first line has)")
 	f.StringVar(&c.Header, "header", c.Header, "vectors in text: yes or no, whether the first line is names (default: if it is no numbers)")
 	f.StringVar(&c.Missing, "missing", c.Missing, "vectors: rows that lack a value, fail, or drop and count them (default: fail)")
 	f.StringVar(&c.Quantum, "quantum", c.Quantum, "vectors: step of quantised columns: auto, none, a number, or NAME=NUMBER,... (default: auto)")
 	f.BoolVar(&c.Raw, "raw", c.Raw, "vectors: model columns as they are, not with mean 0 and variance 1")
 	f.StringVar(&c.Device, "device", c.Device, "auto, cpu, or one that \"train devices\" lists")
-	f.StringVar(&c.Precision, "precision", c.Precision, "of the networks on a GPU: fp32, tf32 or bf16 (default: tf32 where there is, else fp32)")
+	f.StringVar(&c.Precision, "precision", c.Precision, "of the networks: fp32, bf16 (also on CPUs with AVX512_BF16), or on GPUs tf32 (default: tf32 where there is, else fp32)")
 	f.Var(graphFlag{&c.NoGraph}, "graph", "on, or off: enqueue a GPU's steps op by op instead of as one recorded graph")
 	f.StringVar((*string)(&c.Memory), "memory", string(c.Memory), "stash, recompute or reversible: from fastest to smallest")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "of weights, order and noise")
 
 	f.IntVar(&c.Model.Levels, "levels", c.Model.Levels, "glow, realnvp: levels; each halves the image")
-	f.IntVar(&c.Model.Steps, "depth", c.Model.Steps, "glow: flow steps per level; nice, realnvp-vector, nsf: couplings; maf, iaf: layers")
+	f.IntVar(&c.Model.Steps, "depth", c.Model.Steps, "glow: flow steps per level; nice, realnvp-vector, nsf, jet: couplings; maf, iaf: layers; tarflow: blocks")
 	f.IntVar(&c.Model.Hidden, "hidden", c.Model.Hidden, "channels inside the couplings' networks")
-	f.IntVar(&c.Model.Depth, "blocks", c.Model.Depth, "realnvp: residual blocks of a network; nice, realnvp-vector: its hidden layers; nsf, maf, iaf: either, see --net")
-	f.StringVar(&c.Model.Coupling, "coupling", c.Model.Coupling, "glow, realnvp, realnvp-vector: sigmoid, exp, tanh or additive")
+	f.IntVar(&c.Model.Depth, "blocks", c.Model.Depth, "realnvp: residual blocks of a network; nice, realnvp-vector: its hidden layers; nsf, maf, iaf: either, see --net; jet, tarflow: layers of a transformer")
+	f.StringVar(&c.Model.Coupling, "coupling", c.Model.Coupling, "glow, realnvp, realnvp-vector, jet: sigmoid, exp, tanh or additive")
 	f.StringVar(&c.Model.Permutation, "permutation", c.Model.Permutation, "glow: lu, reverse or shuffle; nsf, maf, iaf: also natural, between couplings or layers")
 	f.StringVar(&c.Model.Curve, "curve", c.Model.Curve, "nsf, maf, iaf: rational, quadratic or linear splines, logistics or affine")
 	f.IntVar(&c.Model.Bins, "bins", c.Model.Bins, "of a spline; logistics: components")
 	f.Float64Var(&c.Model.Bound, "bound", c.Model.Bound, "splines bend from -bound to bound and leave alone what is outside")
-	f.StringVar(&c.Model.Net, "net", c.Model.Net, "nsf, maf, iaf: residual or mlp")
+	f.StringVar(&c.Model.Domain, "domain", c.Model.Domain, "nsf, maf, iaf: line, circle or interval that splines bend on; the last two come with a uniform prior")
+	f.StringVar(&c.Model.Net, "net", c.Model.Net, "nsf, maf, iaf: residual or mlp; nsf and realnvp-vector (mlp) also transformer, a token for every feature; glow: conv or transformer")
+	f.Float64Var(&c.Model.Dropout, "dropout", c.Model.Dropout, "flowpp, nsf with --net residual: share of what a block computes that training leaves out, 0: none")
+	f.StringVar(&c.Model.NetNorm, "net-norm", c.Model.NetNorm, "nsf with --net residual: none or batchnorm, inside the blocks")
 	f.StringVar(&c.Model.Layers, "layers", c.Model.Layers, "chain: the layers in order, such as \"affine, planar*8, affine\" or \"mixcdf(k=8, logistic)\"")
 	f.StringVar(&c.Model.Prior, "prior", c.Model.Prior, "learned, standard, logistic (nice, realnvp-vector), mixture, of the last level, or of a chain uniform or beta(a,b)")
 	f.IntVar(&c.Model.Components, "components", c.Model.Components, "gmm, prior mixture: Gaussians")
@@ -95,7 +105,15 @@ func bind(f *pflag.FlagSet, c *train.Config) {
 	f.Float64Var(&c.Model.Floor, "floor", c.Model.Floor, "gmm, prior mixture: least variance of a component; of images in intensities squared,\nof which dequantisation noise has 1/12 (default: that, of vectors and latents 1e-6)")
 	f.StringVar(&c.Model.Layout, "layout", c.Model.Layout, "realnvp: notes or paper, by the last level; nice, realnvp-vector, nsf: evenodd or half")
 	f.StringVar(&c.Model.Norm, "norm", c.Model.Norm, "realnvp-vector, nsf, maf, iaf: none, actnorm or batchnorm after each coupling or layer")
+	f.IntVar(&c.Model.Patch, "patch", c.Model.Patch, "jet, tarflow: side of the square of pixels that is a token")
+	f.IntVar(&c.Model.Heads, "heads", c.Model.Heads, "of a transformer's attention")
+	f.Float64Var(&c.Model.Noise, "noise", c.Model.Noise, "tarflow: standard deviation of Gaussian noise on pixels from -1 to 1, in place of uniform noise")
+	f.StringVar(&c.Model.Dequantization, "dequantization", c.Model.Dequantization, "images: uniform noise on intensities, or variational, a flow that sees the image")
+	f.IntVar(&c.Model.DequantSteps, "dequant-steps", c.Model.DequantSteps, "couplings of variational dequantisation (default: 4)")
+	f.IntVar(&c.Model.DequantHidden, "dequant-hidden", c.Model.DequantHidden, "channels inside their networks (default: 32)")
 	f.Float64Var(&c.Model.Logit, "logit", c.Model.Logit, "alpha of the logit that takes intensities to the real line, 0: none")
+
+	odeFlags(f, &c.Model.ODE)
 
 	f.StringVar(&c.Method, "method", c.Method, "gradient, or em: fit a gmm by expectation maximisation (default: gradient)")
 	f.Float64Var(&c.Tolerance, "tolerance", c.Tolerance, "em: stop where an iteration gains less than this, in bits/dim or nats of a vector")
@@ -124,6 +142,9 @@ func bind(f *pflag.FlagSet, c *train.Config) {
 // settings is a preset with the flags that were given.
 func settings(c train.Config, given *pflag.FlagSet) (train.Config, error) {
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	if domain := given.Lookup("domain"); domain != nil && domain.Changed { // flags that are given too go before what it brings with it
+		c.Model = c.Model.OnDomain(domain.Value.String())
+	}
 	bind(f, &c)
 	var err error
 	given.Visit(func(g *pflag.Flag) {

@@ -26,7 +26,7 @@ number of steps a cosine schedule is stretched to it.`,
 	f.Float64Var(&over.LR, "lr", 0, "learning rate (default: as before)")
 	f.Float32Var(&over.Adam.Clip, "clip", 0, "greatest global norm of the gradient of bits/dim, of vectors nats (default: as before)")
 	f.StringVar(&over.Device, "device", "", "device (default: as before)")
-	f.StringVar(&over.Precision, "precision", "", "of the networks on a GPU: fp32, tf32 or bf16 (default: as before)")
+	f.StringVar(&over.Precision, "precision", "", "of the networks: fp32, bf16, or on GPUs tf32 (default: as before)")
 	f.Var(graphFlag{&over.NoGraph}, "graph", "on, or off: enqueue a GPU's steps op by op (default: as before)")
 	f.StringVar(&over.Data, "data", "", "folder or file of the data, if it has moved (default: as before)")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -58,7 +58,7 @@ number of steps a cosine schedule is stretched to it.`,
 // useFlags say where a trained model is used.
 func useFlags(c *cobra.Command, u *train.Use) {
 	c.Flags().StringVar(&u.Device, "device", "", "device (default: the one of the run, or the best there is)")
-	c.Flags().StringVar(&u.Precision, "precision", "", "of the networks on a GPU: fp32, tf32 or bf16 (default: that of the run)")
+	c.Flags().StringVar(&u.Precision, "precision", "", "of the networks: fp32, bf16, or on GPUs tf32 (default: that of the run)")
 }
 
 // imageHelp is what every command that takes images says of them.
