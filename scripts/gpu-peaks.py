@@ -1,5 +1,5 @@
 """Measures with PyTorch what a GPU's maker's libraries get out of it: a copy of 1 GiB, and products of 8192 x 8192 matrices of random
-numbers in each precision. Writes one JSON object, which `bench report` reads."""
+numbers in each precision. Writes one JSON object, which `bench collect` reads."""
 
 import datetime
 import json

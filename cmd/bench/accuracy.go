@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
+	"cuflow/cmd/bench/internal/show"
 	"cuflow/device/devicetest"
 
 	"github.com/spf13/cobra"
@@ -13,7 +13,7 @@ import (
 type accuracyFlags struct {
 	deviceFlags
 	large bool
-	json  bool
+	formatFlags
 }
 
 func accuracyCommand() *cobra.Command {
@@ -29,11 +29,14 @@ the operation's right results.`,
 	}
 	f.deviceFlags.add(c)
 	c.Flags().BoolVar(&f.large, "large", false, "the sizes that models have too: hours on sim")
-	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object a line")
+	f.formatFlags.add(c)
 	return c
 }
 
 func runAccuracy(out io.Writer, f accuracyFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	be, err := f.open()
 	if err != nil {
 		return err
@@ -49,19 +52,13 @@ func runAccuracy(out io.Writer, f accuracyFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.json {
-		e := json.NewEncoder(out)
-		for _, a := range all {
-			if err := e.Encode(a); err != nil {
-				return err
-			}
-		}
-		return nil
+	if done, err := printed(f.formatFlags, out, all); done {
+		return err
 	}
-	t := table{left: 1}
-	t.add("operation", "cases", "values", "ulp", "max", "rms")
+	t := show.Table{Left: 1}
+	t.Add("operation", "cases", "values", "ulp", "max", "rms")
 	for _, a := range all {
-		t.add(a.Op, fmt.Sprint(a.Cases), fmt.Sprint(a.Values), fmt.Sprintf("%.1f", a.ULP), fmt.Sprintf("%.1e", a.Max), fmt.Sprintf("%.1e", a.RMS))
+		t.Add(a.Op, fmt.Sprint(a.Cases), fmt.Sprint(a.Values), fmt.Sprintf("%.1f", a.ULP), fmt.Sprintf("%.1e", a.Max), fmt.Sprintf("%.1e", a.RMS))
 	}
-	return t.write(out)
+	return t.Write(out)
 }

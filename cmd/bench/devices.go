@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cuflow/cmd/bench/internal/show"
 	"cuflow/cpufallback"
 	"cuflow/device"
 
@@ -13,16 +14,16 @@ func devicesCommand() *cobra.Command {
 		Short: "List what --device may name, and whether this machine has it",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			t := table{left: 3}
-			t.add("device", "usable", "")
+			t := show.Table{Left: 3}
+			t.Add("device", "usable", "")
 			for _, f := range device.Probe(cpufallback.ISAs()) {
 				usable := "no"
 				if f.Usable {
 					usable = "yes"
 				}
-				t.add(f.Name, usable, f.Why)
+				t.Add(f.Name, usable, f.Why)
 			}
-			return t.write(c.OutOrStdout())
+			return t.Write(c.OutOrStdout())
 		},
 	}
 }

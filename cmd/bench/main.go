@@ -3,16 +3,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
-	"time"
 
-	"cuflow/cpufallback"
-	"cuflow/device"
 	"cuflow/flowgpu/train"
 
 	"github.com/spf13/cobra"
@@ -23,7 +22,9 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the whole program; it returns the exit status: 2 if the command line was wrong, 1 if something failed.
 func run(args []string, stdout, stderr io.Writer) int {
-	err := execute(args, stdout, stderr)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := execute(ctx, args, stdout, stderr)
 	if err == nil {
 		return 0
 	}
@@ -34,30 +35,35 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
-func execute(args []string, stdout, stderr io.Writer) error {
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var f reportFlags
 	root := &cobra.Command{
-		Use:                "bench",
-		Short:              "Measure training steps, memory and operations of normalizing flows",
+		Use:   "bench",
+		Short: "Measure training steps, memory and operations of normalizing flows",
+		Long: `Measure how fast normalizing flows train here, and why. Alone, bench prints one page about this machine: its peaks, the standard
+workloads, and where the time of one of them goes. Times are of a monotonic clock, without what warms up.`,
+		Example: `  bench
+  bench step --preset glow-mnist,realnvp-tab --batch 1,8,64
+  bench layers --preset nsf-tab
+  bench scale --preset glow-digits --plot plots
+  bench compare before.jsonl after.jsonl`,
+		Args: unknownCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.OutOrStdout()) },
+
 		SilenceUsage:       true,
 		SilenceErrors:      true,
 		DisableSuggestions: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(stepCommand(), memoryCommand(), opsCommand(), accuracyCommand(), trafficCommand(), reportCommand(), peakCommand(), devicesCommand())
+	f.add(root)
+	root.AddCommand(stepCommand(), sampleCommand(), opsCommand(), layersCommand(), scaleCommand(), memoryCommand(), startCommand(), compareCommand(),
+		kernelsCommand(), trafficCommand(), peakCommand(), accuracyCommand(), devicesCommand(), collectCommand(), spinCommand())
 	root.InitDefaultHelpCmd()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-
-	// Cobra answers these two with a success and with an error that looks like any other.
-	if len(args) == 0 {
-		return usagef("no command given: `bench --help` lists the commands")
-	}
-	if _, _, err := root.Find(args); err != nil {
-		return usagef("%w: `bench --help` lists the commands", err)
-	}
-	return root.Execute()
+	return root.ExecuteContext(ctx)
 }
 
 func usagef(format string, args ...any) error {
@@ -77,47 +83,18 @@ func flagError(c *cobra.Command, err error) error {
 	return usagef("%w: `%s --help` lists the flags", err, c.CommandPath())
 }
 
+// unknownCommand is what arguments of bench alone are.
+func unknownCommand(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unknown command %q: `bench --help` lists the commands", args[0])
+	}
+	return nil
+}
+
 // noArgs is cobra.NoArgs with our exit status.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("%q is too much: use it as `%s`", args[0], c.UseLine())
 	}
 	return nil
-}
-
-// deviceFlags say what computes.
-type deviceFlags struct {
-	choice device.Choice
-	graph  string
-}
-
-func (f *deviceFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.choice.Name, "device", "auto", "auto, cpu or a `name` that bench devices lists")
-	c.Flags().StringVar(&f.choice.Precision, "precision", "", "of the networks on a GPU: fp32, tf32 or bf16 (default: tf32 where there is, else fp32)")
-	c.Flags().StringVar(&f.graph, "graph", "on", "on, or off: enqueue a GPU's steps op by op instead of as one recorded graph")
-}
-
-// open opens what the flags ask for.
-func (f *deviceFlags) open() (device.Backend, error) {
-	if f.graph != "on" && f.graph != "off" {
-		return nil, usagef("--graph is %q: use on or off", f.graph)
-	}
-	f.choice.NoGraph = f.graph == "off"
-	return openDevice(f.choice)
-}
-
-func openDevice(c device.Choice) (device.Backend, error) {
-	be, err := cpufallback.Open(c)
-	if err != nil {
-		return nil, train.UsageError{Err: err}
-	}
-	return be, nil
-}
-
-// budget checks --seconds.
-func budget(seconds float64) (time.Duration, error) {
-	if !(seconds >= 0 && seconds <= 3600) {
-		return 0, usagef("--seconds is %v: it must be from 0 to 3600", seconds)
-	}
-	return time.Duration(seconds * float64(time.Second)), nil
 }

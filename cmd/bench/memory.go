@@ -1,12 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 
-	"cuflow/device"
+	"cuflow/cmd/bench/internal/show"
 	"cuflow/flowgpu"
 
 	"github.com/spf13/cobra"
@@ -17,7 +16,7 @@ var depths = [...]int{8, 16, 32}
 
 type memoryFlags struct {
 	workloadFlags
-	json bool
+	formatFlags
 }
 
 func memoryCommand() *cobra.Command {
@@ -25,13 +24,13 @@ func memoryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "memory",
 		Short: "Show what training takes in each memory mode, by depth",
-		Long: `Show what training takes in each memory mode at the preset's steps per level and at 8, 16 and 32, and the arithmetic that
-it costs. Memory is planned, not allocated: any model and batch can be asked for.`,
+		Long: `Show what training takes in each memory mode at the preset's depth (steps per level, couplings or layers) and at 8, 16 and 32,
+and the arithmetic that it costs. Memory is planned, not allocated: any model and batch can be asked for.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runMemory(c.OutOrStdout(), f) },
 	}
 	f.workloadFlags.add(c)
-	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object a line")
+	f.formatFlags.add(c)
 	return c
 }
 
@@ -47,48 +46,53 @@ type memoryReport struct {
 }
 
 func runMemory(out io.Writer, f memoryFlags) error {
-	w, err := f.workload()
+	w, err := f.only()
 	if err != nil {
 		return err
 	}
-	reports, err := planMemory(w)
+	if err := f.check(); err != nil {
+		return err
+	}
+	modes := allModes()
+	if f.memory != "" {
+		modes = []flowgpu.Mode{w.mode}
+	}
+	reports, err := planMemory(w, depthsOf(w.model.Steps), modes)
 	if err != nil {
 		return err
 	}
-	if f.json {
-		e := json.NewEncoder(out)
-		for _, r := range reports {
-			if err := e.Encode(r); err != nil {
-				return err
-			}
-		}
-		return nil
+	if done, err := printed(f.formatFlags, out, reports); done {
+		return err
 	}
 	return writeMemory(out, w, reports)
 }
 
+// depthsOf are those that memory is shown at where the preset has its own.
+func depthsOf(steps int) []int {
+	all := append(depths[:], steps)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// allModes are all memory modes, the fastest first.
+func allModes() []flowgpu.Mode {
+	return []flowgpu.Mode{flowgpu.Stash, flowgpu.Recompute, flowgpu.Reversible}
+}
+
 // planMemory sizes the workload at every depth in every mode. On a Tally nothing is allocated but what initial weights
 // take, one model at a time.
-func planMemory(w workload) (reports []memoryReport, err error) {
-	steps := append(depths[:], w.model.Steps)
-	slices.Sort(steps)
-	for _, w.model.Steps = range slices.Compact(steps) {
-		m, err := flowgpu.New(&device.Tally{}, w.model)
+func planMemory(w workload, steps []int, modes []flowgpu.Mode) (reports []memoryReport, err error) {
+	for _, w.model.Steps = range steps {
+		budgets, err := flowgpu.Plan(w.model, w.stepping(), modes...)
 		if err != nil {
 			return nil, err
 		}
-		for _, mode := range []flowgpu.Mode{flowgpu.Stash, flowgpu.Recompute, flowgpu.Reversible} {
-			s, err := flowgpu.NewStepper(m, flowgpu.StepConfig{Batch: w.batch, Mode: mode, Adam: w.adam})
-			if err != nil {
-				return nil, err
-			}
+		for i, b := range budgets {
 			reports = append(reports, memoryReport{
-				Preset: w.name, Batch: w.batch, Levels: w.model.Levels, Steps: w.model.Steps, Mode: mode,
-				memoryBytes: bytesOf(s.Memory()), StepFlops: s.Flops(),
+				Preset: w.name, Batch: w.batch, Levels: w.model.Levels, Steps: w.model.Steps, Mode: modes[i],
+				memoryBytes: bytesOf(b.Memory), StepFlops: b.Flops,
 			})
-			s.Close()
 		}
-		m.Close()
 	}
 	return reports, nil
 }
@@ -97,8 +101,8 @@ func writeMemory(out io.Writer, w workload, reports []memoryReport) error {
 	if _, err := fmt.Fprintf(out, "%s, %d levels, batches of %d; MiB\n\n", w.name, w.model.Levels, w.batch); err != nil {
 		return err
 	}
-	t := table{left: 2}
-	t.add("steps", "memory", "activations", "parameters", "optimiser", "total", "GFLOP/step")
+	t := show.Table{Left: 2}
+	t.Add("steps", "memory", "activations", "parameters", "optimiser", "total", "GFLOP/step")
 	last := 0
 	for _, r := range reports {
 		steps := ""
@@ -106,8 +110,8 @@ func writeMemory(out io.Writer, w workload, reports []memoryReport) error {
 			last = r.Steps
 			steps = fmt.Sprint(r.Steps)
 		}
-		t.add(steps, string(r.Mode), mebibytes(r.Activations), mebibytes(r.Parameters), mebibytes(r.Optimiser),
-			mebibytes(r.Total), number(float64(r.StepFlops)/1e9))
+		t.Add(steps, string(r.Mode), show.Mebibytes(r.Activations), show.Mebibytes(r.Parameters), show.Mebibytes(r.Optimiser),
+			show.Mebibytes(r.Total), show.Number(float64(r.StepFlops)/1e9))
 	}
-	return t.write(out)
+	return t.Write(out)
 }

@@ -1,221 +1,145 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
+	"time"
+
+	"cuflow/device"
+	"cuflow/device/meter"
 
 	"github.com/spf13/cobra"
 )
 
-func reportCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "report DIR",
-		Short: "Put what scripts/gpu has measured into one table",
-		Long: `Put what scripts/gpu has measured into one table, and into DIR/report.json. What was not measured is named.
-
-DIR holds a JSON object a line: checks.jsonl, steps.jsonl (bench step), traffic.jsonl (bench traffic), ops.jsonl (bench ops),
-trained.jsonl (train eval), peers.jsonl (another program's training steps), and peaks.json: the device and what a library gets
-out of it.`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("give the folder of the measurements: use it as `%s`", c.UseLine())
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, args []string) error {
-			r, err := readReport(args[0])
-			if err != nil {
-				return err
-			}
-			text, err := json.MarshalIndent(r, "", "  ")
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(filepath.Join(args[0], "report.json"), append(text, '\n'), 0o644); err != nil {
-				return err
-			}
-			return r.write(c.OutOrStdout())
-		},
-	}
+// reportFlags are those of bench alone.
+type reportFlags struct {
+	deviceFlags
+	seconds float64
+	where   string
+	json    bool
 }
 
-// report is all that was measured on one GPU.
-type report struct {
-	Peaks   *peaks          `json:"peaks"`
-	Checks  []checkReport   `json:"checks"`
-	Steps   []stepReport    `json:"steps"`
-	Peers   []peerReport    `json:"peers"`
-	Traffic []trafficReport `json:"traffic"`
-	Ops     []opReport      `json:"ops"`
-	Trained []trainedReport `json:"trained"`
+func (f *reportFlags) add(c *cobra.Command) {
+	f.deviceFlags.add(c)
+	c.Flags().Float64Var(&f.seconds, "seconds", 1, "measure each workload for at least this long")
+	c.Flags().StringVar(&f.where, "where", "glow-mnist", "`preset` whose step is taken apart")
+	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 }
 
-// peaks are what a device does at most, by a library of its maker.
-type peaks struct {
-	GPU     string             `json:"gpu"`
-	Driver  string             `json:"driver"`
-	Date    string             `json:"date"`
-	Library string             `json:"library"`
-	Copy    float64            `json:"copy_gb_per_second"`
-	Product map[string]float64 `json:"gflops"` // of large matrix products, by precision
-}
-
-// checkReport is what came of a check.
-type checkReport struct {
-	Check   string  `json:"check"`
-	Result  string  `json:"result"` // "passed", "failed", "out of time" or "not run: why"
-	Seconds float64 `json:"seconds"`
-}
-
-// peerReport is a training step of another program.
-type peerReport struct {
-	Workload string  `json:"workload"`
-	Batch    int     `json:"batch"`
-	Setting  string  `json:"setting"`
-	Median   float64 `json:"ms"`
-}
-
-// trainedReport is the score of a run.
-type trainedReport struct {
-	Preset     string  `json:"preset"`
-	Device     string  `json:"device"`
-	BitsPerDim float64 `json:"bits_per_dim"`
-	Stderr     float64 `json:"stderr"`
-	Seconds    float64 `json:"seconds"`
-}
-
-// readReport reads what is there of a folder's files.
-func readReport(dir string) (*report, error) {
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, usagef("%s is no folder of measurements: scripts/gpu makes one", dir)
-	}
-	r := &report{}
-	var p []peaks
-	for name, into := range map[string]any{
-		"peaks.json": &p, "checks.jsonl": &r.Checks, "steps.jsonl": &r.Steps, "peers.jsonl": &r.Peers,
-		"traffic.jsonl": &r.Traffic, "ops.jsonl": &r.Ops, "trained.jsonl": &r.Trained,
-	} {
-		if err := readLines(filepath.Join(dir, name), into); err != nil {
+// standard are the workloads that machines are compared by: images and vectors, large and small.
+func standard() ([]workload, error) {
+	var all []workload
+	for _, s := range []struct {
+		preset string
+		batch  int
+	}{{"glow-mnist", 64}, {"glow-digits", 64}, {"realnvp-tab", 512}, {"realnvp-tab", 64}, {"realnvp-2d", 512}, {"maf-tab", 512}, {"nsf-tab", 512}} {
+		w, err := newWorkload(s.preset, 0)
+		if err != nil {
 			return nil, err
 		}
+		w.batch = s.batch
+		all = append(all, w)
 	}
-	if len(p) > 0 {
-		r.Peaks = &p[0]
-	}
-	return r, nil
+	return all, nil
 }
 
-// readLines reads JSON objects into a slice. A file that is not there has none.
-func readLines(path string, into any) error {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+// report is what bench alone tells of a machine.
+type report struct {
+	Platform string      `json:"platform"`
+	Device   string      `json:"device"`
+	Cores    int         `json:"cores,omitempty"`
+	Peaks    meter.Peaks `json:"peaks"`
+	Steps    []*record   `json:"training"`
+	Draws    []*record   `json:"sampling"`
+
+	Where  string     `json:"where"` // workload whose parts follow
+	Sum    profileSum `json:"sum"`
+	Passes []part     `json:"passes"`
+	Ops    []part     `json:"ops"`
+	Layers []part     `json:"layers"` // by kind
+}
+
+func (f *reportFlags) run(out io.Writer) error {
+	limit, err := budget(f.seconds)
 	if err != nil {
 		return err
 	}
-	var all []json.RawMessage
-	for d := json.NewDecoder(bytes.NewReader(text)); d.More(); {
-		var o json.RawMessage
-		if err := d.Decode(&o); err != nil {
-			return fmt.Errorf("%s: object %d: %w", path, len(all)+1, err)
-		}
-		all = append(all, o)
-	}
-	joined, err := json.Marshal(all)
+	where, err := newWorkload(f.where, 0)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(joined, into); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
-// peerOf is the fastest setting of another program for the same model and batch.
-func (r *report) peerOf(s stepReport) *peerReport {
-	var best *peerReport
-	for i, p := range r.Peers {
-		same := strings.HasPrefix(p.Workload, s.Preset) || s.Preset == "glow-cifar10" && strings.HasPrefix(p.Workload, "glow-cifar ")
-		if same && p.Batch == s.Batch && (best == nil || p.Median < best.Median) {
-			best = &r.Peers[i]
-		}
-	}
-	return best
-}
-
-// section writes a table under its title, or that there is nothing for it.
-func section(out io.Writer, title string, t table) error {
-	if len(t.rows) < 2 {
-		_, err := fmt.Fprintf(out, "\n%s: not measured\n", title)
+	all, err := standard()
+	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(out, "\n%s\n", title); err != nil {
+	be, err := f.open()
+	if err != nil {
 		return err
 	}
-	return t.write(out)
+	defer be.Close()
+	r, p, err := measureReport(be, all, where, limit)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return json.NewEncoder(out).Encode(r)
+	}
+	return r.write(out, be, p)
 }
 
-func (r *report) write(out io.Writer) error {
-	head := "GPU unknown: peaks.json was not measured"
-	product := map[string]float64{}
-	if p := r.Peaks; p != nil {
-		product = p.Product
-		head = fmt.Sprintf("%s, driver %s, %s; by %s: copy %s GB/s", p.GPU, p.Driver, p.Date, p.Library, number(p.Copy))
-		for _, name := range []string{"fp32", "tf32", "bf16"} {
-			head += fmt.Sprintf(", %s products %s TFLOP/s", name, number(p.Product[name]/1e3))
-		}
+func measureReport(be device.Backend, all []workload, where workload, limit time.Duration) (*report, *profile, error) {
+	r := &report{Platform: platform(), Device: be.Name(), Cores: workers(be), Where: where.name}
+	p, peaks, err := profiled(be, where, limit)
+	if err != nil {
+		return nil, nil, err
 	}
-	if _, err := fmt.Fprintln(out, head); err != nil {
+	r.Peaks, r.Sum = peaks, p.sum()
+	r.Passes, r.Ops, r.Layers = p.parts(byPass), p.parts(byOp), p.parts(byKind)
+	if r.Steps, err = inRounds(be, all, 1, limit, timeSteps); err != nil {
+		return nil, nil, err
+	}
+	// Sampling of the first workload alone: that of the others is what bench sample is for.
+	first := all[0]
+	first.batch = drawn(first)
+	r.Draws, err = inRounds(be, []workload{first}, 1, limit, timeDraws)
+	return r, p, err
+}
+
+func (r *report) write(out io.Writer, be device.Backend, p *profile) error {
+	rows := func(parts []part) []part {
+		var few []part
+		for _, s := range parts {
+			if s.Share >= 0.01 {
+				few = append(few, s)
+			}
+		}
+		return few
+	}
+	records := append(append([]*record{}, r.Steps...), r.Draws...)
+	_, err := fmt.Fprintf(out, "%s\ndevice %s; %s\n\ntraining steps and sampling, after %s to warm up\n", r.Platform, onDevice(be), writtenPeaks(be, r.Peaks), counted(records[0].WarmUp, "step"))
+	if err != nil {
 		return err
 	}
+	if err := writeRecords(out, records); err != nil {
+		return err
+	}
+	for _, t := range []struct {
+		what  string
+		parts []part
+	}{{"op", rows(r.Ops)}, {"layer", rows(r.Layers)}} {
+		if _, err := fmt.Fprintf(out, "\nwhere a step of %s goes, by %s (parts of at least 1 %%)\n", r.Where, t.what); err != nil {
+			return err
+		}
+		if err := p.writeTable(out, t.parts, t.what, t.what == "op"); err != nil {
+			return err
+		}
+	}
+	return errors.Join(p.writeSum(out), writeHint(out))
+}
 
-	checks := table{left: 2}
-	checks.add("check", "result", "s")
-	for _, c := range r.Checks {
-		checks.add(c.Check, c.Result, number(c.Seconds))
-	}
-	steps := table{left: 1}
-	steps.add("training step", "batch", "precision", "graph", "ms", "samples/s", "TFLOP/s", "of peak", "MiB", "best peer", "times faster")
-	for _, s := range r.Steps {
-		peer, faster := "-", "-"
-		if p := r.peerOf(s); p != nil {
-			peer, faster = fmt.Sprintf("%s ms %s", number(p.Median), p.Setting), number(p.Median/s.Median)
-		}
-		graph := "off"
-		if s.Recorded {
-			graph = "on"
-		}
-		steps.add(s.Preset, fmt.Sprint(s.Batch), s.Precision, graph, number(s.Median), number(s.ImagesPerSecond),
-			number(s.GFLOPS/1e3), percent(share(s.GFLOPS, product[s.Precision])), mebibytes(s.Total), peer, faster)
-	}
-	traffic := table{left: 1}
-	traffic.add("memory traffic", "MiB", "µs", "GB/s", "of own copy", "of the library's")
-	for _, t := range r.Traffic {
-		var of *float64
-		if r.Peaks != nil {
-			of = share(t.GBs, r.Peaks.Copy)
-		}
-		traffic.add(t.Op, fmt.Sprint(t.MiB), number(1e3*t.Median), number(t.GBs), percent(t.OfCopy), percent(of))
-	}
-	ops := table{left: 1}
-	ops.add("operation", "µs", "GFLOP/s", "GB/s", "runs")
-	for _, o := range r.Ops {
-		ops.add(o.Op, number(1e3*o.Median), optional(o.GFLOPS), optional(o.GBs), fmt.Sprint(o.Runs))
-	}
-	trained := table{left: 2}
-	trained.add("trained", "on", "bits/dim", "s")
-	for _, t := range r.Trained {
-		trained.add(t.Preset, t.Device, fmt.Sprintf("%.3f ± %.3f", t.BitsPerDim, t.Stderr), number(t.Seconds))
-	}
-	return errors.Join(
-		section(out, "Operations at the sizes of models", ops), section(out, "Memory traffic", traffic),
-		section(out, "Models trained to the end", trained), section(out, "Checks", checks), section(out, "Training steps", steps))
+func writeHint(out io.Writer) error {
+	_, err := io.WriteString(out, "limit is the roofline; `bench ops`, `bench layers`, `bench step`, `bench sample`, `bench scale` and `bench memory` tell more, of any preset\n")
+	return err
 }

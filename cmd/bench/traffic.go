@@ -1,11 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
 
+	"cuflow/cmd/bench/internal/show"
 	"cuflow/device"
 
 	"github.com/spf13/cobra"
@@ -15,7 +15,7 @@ type trafficFlags struct {
 	deviceFlags
 	mib     int
 	seconds float64
-	json    bool
+	formatFlags
 }
 
 func trafficCommand() *cobra.Command {
@@ -31,7 +31,7 @@ those that a copy moves on the same device in the same run. Each operand counts 
 	f.deviceFlags.add(c)
 	c.Flags().IntVar(&f.mib, "mib", 64, "size of an operation's largest operand in MiB")
 	c.Flags().Float64Var(&f.seconds, "seconds", 0.1, "measure each operation for at least this long")
-	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object a line")
+	f.formatFlags.add(c)
 	return c
 }
 
@@ -53,6 +53,9 @@ type movement struct {
 }
 
 func runTraffic(out io.Writer, f trafficFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	limit, err := budget(f.seconds)
 	if err != nil {
 		return err
@@ -69,24 +72,18 @@ func runTraffic(out io.Writer, f trafficFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.json {
-		e := json.NewEncoder(out)
-		for _, r := range reports {
-			if err := e.Encode(r); err != nil {
-				return err
-			}
-		}
-		return nil
+	if done, err := printed(f.formatFlags, out, reports); done {
+		return err
 	}
 	if _, err := fmt.Fprintf(out, "%s, %d MiB\n\n", be.Name(), f.mib); err != nil {
 		return err
 	}
-	t := table{left: 1}
-	t.add("operation", "µs", "GB/s", "of copy")
+	t := show.Table{Left: 1}
+	t.Add("operation", "µs", "GB/s", "of copy")
 	for _, r := range reports {
-		t.add(r.Op, number(1e3*r.Median), number(r.GBs), percent(r.OfCopy))
+		t.Add(r.Op, show.Number(1e3*r.Median), show.Number(r.GBs), show.Percent(r.OfCopy))
 	}
-	return t.write(out)
+	return t.Write(out)
 }
 
 // traffic times the movements of operands of so many MiB; the first is the copy.
@@ -102,8 +99,8 @@ func traffic(be device.Backend, mib int, limit time.Duration) ([]trafficReport, 
 			return nil, fmt.Errorf("%s: %w", m.name, err)
 		}
 		r := trafficReport{
-			Device: be.Name(), Op: m.name, MiB: mib, Median: milliseconds(t.median()) / float64(runs),
-			GBs: perNanosecond(int64(runs)*m.bytes, t.median()),
+			Device: be.Name(), Op: m.name, MiB: mib, Median: milliseconds(t.Median()) / float64(runs),
+			GBs: perNanosecond(int64(runs)*m.bytes, t.Median()),
 		}
 		copied := r.GBs
 		if len(reports) > 0 {

@@ -1,44 +1,45 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"regexp"
 	"time"
 
+	"cuflow/cmd/bench/internal/show"
+	"cuflow/cmd/bench/internal/stats"
 	"cuflow/device"
 	"cuflow/device/devicetest"
 
 	"github.com/spf13/cobra"
 )
 
-type opsFlags struct {
+type kernelsFlags struct {
 	deviceFlags
 	match   string
 	seconds float64
-	json    bool
+	formatFlags
 }
 
-func opsCommand() *cobra.Command {
-	var f opsFlags
+func kernelsCommand() *cobra.Command {
+	var f kernelsFlags
 	c := &cobra.Command{
-		Use:   "ops",
+		Use:   "kernels",
 		Short: "Time every operation at the sizes that models have",
 		Long: `Time every operation of a device at the sizes that models have. GB/s counts each operand once, read or written, and twice if
 both; an operand that stays in a cache may so exceed what memory gives.`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runOps(c.OutOrStdout(), f) },
+		RunE: func(c *cobra.Command, _ []string) error { return runKernels(c.OutOrStdout(), f) },
 	}
 	c.Flags().StringVar(&f.match, "match", "", "only operations whose name matches this regular `expression`")
 	f.deviceFlags.add(c)
 	c.Flags().Float64Var(&f.seconds, "seconds", 0.1, "measure each operation for at least this long")
-	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object a line")
+	f.formatFlags.add(c)
 	return c
 }
 
-// opReport is what is known of one operation at one size.
-type opReport struct {
+// kernelReport is what is known of one operation at one size.
+type kernelReport struct {
 	Device    string   `json:"device"`
 	Op        string   `json:"op"`
 	Runs      int      `json:"runs"`
@@ -50,7 +51,10 @@ type opReport struct {
 	PeakShare *float64 `json:"peak_share,omitempty"`
 }
 
-func runOps(out io.Writer, f opsFlags) error {
+func runKernels(out io.Writer, f kernelsFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	match, err := regexp.Compile(f.match)
 	if err != nil {
 		return usagef("--match: %w", err)
@@ -70,8 +74,11 @@ func runOps(out io.Writer, f opsFlags) error {
 	}
 	defer release()
 
-	peak := fmaPeak(be)
-	var reports []opReport
+	peak, err := arithmeticPeak(be)
+	if err != nil {
+		return err
+	}
+	var reports []kernelReport
 	for _, row := range rows {
 		if !match.MatchString(row.Name) {
 			continue
@@ -83,24 +90,22 @@ func runOps(out io.Writer, f opsFlags) error {
 		reports = append(reports, r)
 	}
 	if len(reports) == 0 {
-		return usagef("--match %q: no operation has such a name; `bench ops` lists them all", f.match)
+		return usagef("--match %q: no operation has such a name; `bench kernels` lists them all", f.match)
 	}
-	peak = max(peak, fmaPeak(be))
+	again, err := arithmeticPeak(be)
+	if err != nil {
+		return err
+	}
+	peak = max(peak, again)
 	for i, r := range reports {
 		if r.GFLOPS > 0 {
 			reports[i].PeakShare = share(r.GFLOPS, peak)
 		}
 	}
-	if f.json {
-		e := json.NewEncoder(out)
-		for _, r := range reports {
-			if err := e.Encode(r); err != nil {
-				return err
-			}
-		}
-		return nil
+	if done, err := printed(f.formatFlags, out, reports); done {
+		return err
 	}
-	return writeOps(out, be, peak, reports)
+	return writeKernels(out, be, peak, reports)
 }
 
 const (
@@ -111,7 +116,7 @@ const (
 )
 
 // timeRuns takes samples that are each as many runs as it takes to last leastSample.
-func timeRuns(be device.Backend, run func(), limit time.Duration) (t times, runs int, err error) {
+func timeRuns(be device.Backend, run func(), limit time.Duration) (t stats.Times, runs int, err error) {
 	runs = 1
 	sample := func() error {
 		for range runs {
@@ -130,40 +135,37 @@ func timeRuns(be device.Backend, run func(), limit time.Duration) (t times, runs
 		}
 		runs *= 2
 	}
-	t, err = measure(make(times, 0, mostRuns), leastRuns, limit, sample)
+	t, err = stats.Measure(make(stats.Times, 0, mostRuns), leastRuns, limit, sample)
 	return t, runs, err
 }
 
 // timeOp is the median of such samples.
-func timeOp(be device.Backend, row devicetest.Row, limit time.Duration) (opReport, error) {
+func timeOp(be device.Backend, row devicetest.Row, limit time.Duration) (kernelReport, error) {
 	t, runs, err := timeRuns(be, row.Run, limit)
 	if err != nil {
-		return opReport{}, fmt.Errorf("%s: %w", row.Name, err)
+		return kernelReport{}, fmt.Errorf("%s: %w", row.Name, err)
 	}
 	ms := func(d time.Duration) float64 { return milliseconds(d) / float64(runs) }
 	n := int64(runs)
-	return opReport{
+	return kernelReport{
 		Device: be.Name(), Op: row.Name, Runs: len(t) * runs,
-		Median: ms(t.median()), Min: ms(t[0]), P95: ms(t.p95()),
-		GFLOPS: perNanosecond(n*row.Flops, t.median()), GBs: perNanosecond(n*row.Bytes, t.median()),
+		Median: ms(t.Median()), Min: ms(t.Min()), P95: ms(t.P95()),
+		GFLOPS: perNanosecond(n*row.Flops, t.Median()), GBs: perNanosecond(n*row.Bytes, t.Median()),
 	}, nil
 }
 
-func writeOps(out io.Writer, be device.Backend, peak float64, reports []opReport) error {
-	on := be.Name()
-	if n := workers(be); n > 0 {
-		on += fmt.Sprintf(" on %d cores", n)
-	}
+func writeKernels(out io.Writer, be device.Backend, peak float64, reports []kernelReport) error {
+	on := onDevice(be)
 	if peak > 0 {
-		on += fmt.Sprintf(", measured peak %s GFLOP/s", number(peak))
+		on += fmt.Sprintf(", measured peak %s GFLOP/s", show.Number(peak))
 	}
 	if _, err := fmt.Fprintf(out, "%s\n\n", on); err != nil {
 		return err
 	}
-	t := table{left: 1}
-	t.add("operation", "µs", "GFLOP/s", "of peak", "GB/s", "runs")
+	t := show.Table{Left: 1}
+	t.Add("operation", "µs", "GFLOP/s", "of peak", "GB/s", "runs")
 	for _, r := range reports {
-		t.add(r.Op, number(1e3*r.Median), optional(r.GFLOPS), percent(r.PeakShare), optional(r.GBs), fmt.Sprint(r.Runs))
+		t.Add(r.Op, show.Number(1e3*r.Median), show.Optional(r.GFLOPS), show.Percent(r.PeakShare), show.Optional(r.GBs), fmt.Sprint(r.Runs))
 	}
-	return t.write(out)
+	return t.Write(out)
 }
