@@ -11,25 +11,28 @@ import (
 // Task is one op cut in chunks. Do is called once for every chunk, on any worker; worker indexes per-worker scratch.
 type Task interface{ Do(chunk, worker int) }
 
-// Pool is a claiming pool: chunks are claimed from an atomic counter by the caller of Run and by whichever workers are
-// awake. The caller never waits for a worker that has not started, so that a descheduled worker costs at most the chunk
-// that it holds. Workers look for work for about 100 microseconds after their last chunk, then park.
+// Pool is a claiming pool: chunks are claimed from atomic counters by the caller of Run and by whichever workers are
+// awake. Each has a share of its own, the same part of every job, and goes on to the others' when that is done: what an op leaves
+// in a core's cache is there for the same chunk of the next, and cores may lie far apart. The caller never waits for a worker
+// that has not started, so that a descheduled worker costs at most the chunk that it holds; and while the caller waits for that,
+// it sleeps, so that the worker can have its core. Workers look for work for about 100 microseconds after their last chunk, then
+// park.
 type Pool struct {
 	workers int
 
-	// The job. Run writes it before it stores left, and only who holds a chunk reads it; Run does not return, so the job
-	// does not change, while anybody holds one.
+	// The job. Run writes it before it stores what is left, and only who holds a chunk reads it; Run does not return, so the
+	// job does not change, while anybody holds one.
 	task   Task
 	chunks int
 	_      [64]byte
 
-	// left counts the chunks not yet claimed: subtracting one claims, if the result is not negative. A worker that comes
-	// late claims from whatever job there is then, or nothing; it never needs to know which job that is.
-	left atomic.Int64
-	_    [56]byte
+	shares []share // by worker
 
 	pending atomic.Int64 // chunks not yet done
 	_       [56]byte
+
+	asleep atomic.Bool   // the caller of Run waits for a token
+	woken  chan struct{} // that token, from whoever does the last chunk
 
 	parked atomic.Int32  // workers that nobody has promised a token to
 	wake   chan struct{} // one token wakes one worker
@@ -37,16 +40,24 @@ type Pool struct {
 	ended  sync.WaitGroup
 }
 
+// share is a worker's. left counts the chunks of it that are not yet claimed: subtracting one claims, if the result is not
+// negative. A worker that comes late claims from whatever job there is then, or nothing; it never needs to know which job that is.
+type share struct {
+	left atomic.Int64
+	_    [120]byte // two cache lines, which some processors fetch together
+}
+
 const (
-	spinTime   = 100 * time.Microsecond // longer than the gap between two ops, shorter than anybody minds
-	spinPauses = 10                     // PAUSE instructions between two looks at the counter
-	spinRounds = 64                     // looks at the counter between two looks at the clock
+	spinTime   = 100 * time.Microsecond // longer than the gap between two ops or most chunks, shorter than anybody minds
+	spinPauses = 10                     // PAUSE instructions between two looks at the counters
+	spinRounds = 64                     // looks at the counters between two looks at the clock
 )
 
 // New starts a pool in which the caller of Run is worker 0, and workers-1 goroutines are the others.
 func New(workers int) *Pool {
 	p := &Pool{workers: max(workers, 1)}
-	p.wake = make(chan struct{}, p.workers)
+	p.shares = make([]share, p.workers)
+	p.wake, p.woken = make(chan struct{}, p.workers), make(chan struct{}, 1)
 	for w := 1; w < p.workers; w++ {
 		p.ended.Go(func() { p.work(w) })
 	}
@@ -66,7 +77,9 @@ func (p *Pool) Run(chunks int, t Task) {
 	}
 	p.task, p.chunks = t, chunks
 	p.pending.Store(int64(chunks))
-	p.left.Store(int64(chunks))
+	for w := range p.shares {
+		p.shares[w].left.Store(int64(p.first(w+1) - p.first(w)))
+	}
 	for range min(p.workers, chunks) - 1 {
 		if !p.unpark() {
 			break
@@ -74,14 +87,32 @@ func (p *Pool) Run(chunks int, t Task) {
 		p.wake <- struct{}{}
 	}
 	p.claim(0)
-	for i := 0; p.pending.Load() > 0; i++ {
-		if i < spinRounds {
-			pause(spinPauses)
-		} else {
-			runtime.Gosched() // more workers than cores: let the one that holds the chunk run
-		}
-	}
+	p.await()
 	p.task = nil
+}
+
+// await returns when all chunks are done. Whoever holds one is about to end as a rule, which is worth spinning for. If it takes
+// longer, the worker may have lost its core to another program: spinning would keep it from getting this one.
+func (p *Pool) await() {
+	for range spinRounds {
+		if p.pending.Load() == 0 {
+			return
+		}
+		pause(spinPauses)
+	}
+	for start := time.Now(); time.Since(start) < spinTime; {
+		if p.pending.Load() == 0 {
+			return
+		}
+		yield() // let the one that holds the chunk run, if it waits for this core
+	}
+	for p.pending.Load() > 0 {
+		p.asleep.Store(true)
+		if p.pending.Load() == 0 && p.asleep.CompareAndSwap(true, false) {
+			return // done between the last look and falling asleep, and nobody saw that there is somebody to wake
+		}
+		<-p.woken
+	}
 }
 
 // Close ends the workers. Run must not be called afterwards.
@@ -92,15 +123,32 @@ func (p *Pool) Close() {
 	p.ended.Wait()
 }
 
-// claim does chunks until there are none left, and says whether it did any.
+// first is the first chunk of a worker's share.
+func (p *Pool) first(worker int) int { return p.chunks * worker / p.workers }
+
+// claim does chunks until there are none left, the worker's own first, and says whether it did any.
 func (p *Pool) claim(worker int) (any bool) {
-	for p.left.Load() > 0 {
-		i := p.left.Add(-1)
+	for i := range p.workers {
+		if p.claimOf((worker+i)%p.workers, worker) {
+			any = true
+		}
+	}
+	return any
+}
+
+// claimOf does chunks of the share of owner.
+func (p *Pool) claimOf(owner, worker int) (any bool) {
+	left := &p.shares[owner].left
+	for left.Load() > 0 {
+		i := left.Add(-1)
 		if i < 0 {
 			break
 		}
-		p.task.Do(p.chunks-1-int(i), worker)
-		p.pending.Add(-1)
+		p.task.Do(p.first(owner+1)-1-int(i), worker)
+		if p.pending.Add(-1) == 0 && p.asleep.CompareAndSwap(true, false) {
+			p.woken <- struct{}{}
+			runtime.Gosched() // the caller goes on here, sooner than another thread wakes up
+		}
 		any = true
 	}
 	return any
@@ -113,7 +161,7 @@ func (p *Pool) work(worker int) {
 			continue
 		}
 		p.parked.Add(1)
-		if p.left.Load() > 0 && p.unpark() {
+		if p.unclaimed() && p.unpark() {
 			continue // work came between the last look and parking, and Run did not see this worker parked
 		}
 		<-p.wake
@@ -124,10 +172,21 @@ func (p *Pool) work(worker int) {
 func (p *Pool) spin() bool {
 	for start := time.Now(); time.Since(start) < spinTime && !p.closed.Load(); {
 		for range spinRounds {
-			if p.left.Load() > 0 {
+			if p.pending.Load() > 0 && p.unclaimed() {
 				return true
 			}
 			pause(spinPauses)
+		}
+		yield() // whoever waits for this core has something to do
+	}
+	return false
+}
+
+// unclaimed says whether there are chunks to claim.
+func (p *Pool) unclaimed() bool {
+	for w := range p.shares {
+		if p.shares[w].left.Load() > 0 {
+			return true
 		}
 	}
 	return false

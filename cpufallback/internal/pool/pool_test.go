@@ -83,6 +83,68 @@ func TestParkedWorkersWake(t *testing.T) {
 	}
 }
 
+// own is two chunks for two workers, which count those that are not their own.
+type own struct {
+	meet
+	others atomic.Int32
+}
+
+func (o *own) Do(chunk, worker int) {
+	o.meet.Do(chunk, worker)
+	if chunk != worker {
+		o.others.Add(1)
+	}
+}
+
+// Two workers that are both there do the same chunks in nearly every run: one that still looks for more of the run before may take
+// another's.
+func TestWorkersKeepTheirChunks(t *testing.T) {
+	p := New(2)
+	defer p.Close()
+	o := new(own)
+	for range 200 {
+		o.inside.Store(0)
+		p.Run(2, o)
+	}
+	if n := o.others.Load(); n > 100 {
+		t.Errorf("%d of 400 chunks were done by the other worker", n)
+	}
+}
+
+// lost is two chunks, one of which ends only when the caller of Run has fallen asleep.
+type lost struct {
+	meet
+	p     *Pool
+	slept atomic.Int32
+}
+
+func (l *lost) Do(chunk, worker int) {
+	l.meet.Do(chunk, worker)
+	for deadline := time.Now().Add(10 * time.Second); worker > 0 && time.Now().Before(deadline); time.Sleep(spinTime) {
+		if l.p.asleep.Load() {
+			l.slept.Add(1)
+			return
+		}
+	}
+}
+
+// A worker that does not come back must not keep the caller spinning.
+func TestCallerSleeps(t *testing.T) {
+	p := New(2)
+	defer p.Close()
+	l := &lost{p: p}
+	for range 20 {
+		l.inside.Store(0)
+		p.Run(2, l)
+	}
+	if n := l.slept.Load(); n != 20 {
+		t.Errorf("the caller slept in %d of 20 runs", n)
+	}
+	if p.asleep.Load() || len(p.woken) > 0 {
+		t.Error("a token is left, or asked for, after the last run")
+	}
+}
+
 func TestIdlePoolParks(t *testing.T) {
 	p := New(4)
 	defer p.Close()
