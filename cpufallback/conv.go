@@ -1,8 +1,6 @@
 package cpufallback
 
 import (
-	"math"
-
 	"cuflow/cpufallback/internal/gemm"
 	"cuflow/device"
 )
@@ -79,12 +77,12 @@ func (b *Backend) ConvBackwardWeight(s device.ConvShape, x, dy, dw, db device.Bu
 
 func (b *Backend) RowScale(rows, cols int, logs, w, bias, wf, bf device.Buffer) {
 	mustFit(logs.Len() == rows && bias.Len() == rows && bf.Len() == rows && w.Len() == rows*cols && wf.Len() == rows*cols)
-	b.runRowScale(rowScaleTask{rows: rows, cols: cols, do: rowScale, logs: logs.Host(), w: w.Host(), b: bias.Host(),
-		wf: wf.Host(), bf: bf.Host()})
+	b.runRowScale(rowScaleTask{rows: rows, cols: cols, do: rowScale, w: w.Host(), b: bias.Host(), wf: wf.Host(), bf: bf.Host()},
+		logs.Host())
 }
 
 func rowScale(t *rowScaleTask, i int) {
-	e := float32(math.Exp(float64(t.logs[i])))
+	e := t.e[i]
 	t.k.Scale(e, t.w[i*t.cols:][:t.cols], t.wf[i*t.cols:][:t.cols])
 	t.bf[i] = e * t.b[i]
 }
@@ -92,12 +90,12 @@ func rowScale(t *rowScaleTask, i int) {
 func (b *Backend) RowScaleBackward(rows, cols int, logs, wf, bf, dwf, dbf, dw, db, dlogs device.Buffer) {
 	mustFit(logs.Len() == rows && bf.Len() == rows && dbf.Len() == rows && db.Len() == rows && dlogs.Len() == rows)
 	mustFit(wf.Len() == rows*cols && dwf.Len() == rows*cols && dw.Len() == rows*cols)
-	b.runRowScale(rowScaleTask{rows: rows, cols: cols, do: rowScaleBackward, logs: logs.Host(), wf: wf.Host(), bf: bf.Host(),
-		dwf: dwf.Host(), dbf: dbf.Host(), dw: dw.Host(), db: db.Host(), dlog: dlogs.Host()})
+	b.runRowScale(rowScaleTask{rows: rows, cols: cols, do: rowScaleBackward, wf: wf.Host(), bf: bf.Host(), dwf: dwf.Host(),
+		dbf: dbf.Host(), dw: dw.Host(), db: db.Host(), dlog: dlogs.Host()}, logs.Host())
 }
 
 func rowScaleBackward(t *rowScaleTask, i int) {
-	e := float32(math.Exp(float64(t.logs[i])))
+	e := t.e[i]
 	wf, dwf := t.wf[i*t.cols:][:t.cols], t.dwf[i*t.cols:][:t.cols]
 	t.k.Axpy(e, dwf, t.dw[i*t.cols:][:t.cols])
 	t.db[i] += e * t.dbf[i]

@@ -19,9 +19,13 @@ type convTasks struct {
 	rowScale rowScaleTask
 	round    roundTask
 	stack    stackTask
+	mix      columnsTask
 
 	parts []float32 // sums over parts of the columns
 	lu    []float64 // of LUCompose and its gradient
+	mixed []float32 // a matrix transposed
+	none  []float32 // a bias of zeros
+	exps  []float32 // of RowScale
 }
 
 // workerScratch is scratch for every worker of the pool.
@@ -61,7 +65,7 @@ type productTask struct {
 
 func (t *productTask) Do(chunk, worker int) {
 	m := chunk * t.step
-	t.k.Product(&t.scratch[worker], &t.Product, m, min(m+t.step, t.B.M), m+len(t.scratch)*t.step)
+	t.k.Product(&t.scratch[worker], &t.Product, m, min(m+t.step, t.B.M), m+t.step)
 }
 
 func (b *Backend) runProduct(p gemm.Product) {
@@ -83,7 +87,7 @@ type outerTask struct {
 }
 
 func (t *outerTask) Do(chunk, worker int) {
-	t.k.Outer(&t.scratch[worker], &t.Outer, chunk, chunk+len(t.scratch))
+	t.k.Outer(&t.scratch[worker], &t.Outer, chunk, chunk+1)
 }
 
 // addTask adds the parts of an outerTask to where they belong, in order. A row of C is made of runs:
@@ -135,7 +139,7 @@ type rowScaleTask struct {
 	k                      *vec.Kernels
 	rows, cols, perChunk   int
 	do                     func(t *rowScaleTask, i int)
-	logs, w, b, wf, bf     []float32
+	e, w, b, wf, bf        []float32 // e is exp(logs)
 	dwf, dbf, dw, db, dlog []float32
 }
 
@@ -145,8 +149,12 @@ func (t *rowScaleTask) Do(chunk, _ int) {
 	}
 }
 
-func (b *Backend) runRowScale(t rowScaleTask) {
+func (b *Backend) runRowScale(t rowScaleTask, logs []float32) {
 	t.k = b.vec
+	n := len(logs)
+	t.e = grow(&b.conv.exps, 3*n)
+	clear(t.e)
+	b.vec.Shares(1, logs, t.e[n:2*n], t.e[:n], t.e[2*n:])
 	t.perChunk = max(1, grain/max(1, t.cols))
 	b.conv.rowScale = t
 	b.pool.Run((t.rows+t.perChunk-1)/t.perChunk, &b.conv.rowScale)

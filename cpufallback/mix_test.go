@@ -18,7 +18,7 @@ func TestMixLarge(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer be.Close()
-		for _, s := range []struct{ c, m int }{{530, 33}, {130, 70}, {33, 1100}, {4, 2100}, {1, 5}, {7, 0}} {
+		for _, s := range []struct{ c, m int }{{530, 33}, {130, 70}, {33, 1100}, {1, 5}, {7, 0}, {2, 77}, {4, 2100}, {4, 70_001}, {6, 300}, {8, 9}, {12, 5000}, {16, 4099}} {
 			rng := rand.New(rand.NewPCG(7, uint64(s.c)))
 			a, b := newOperand(s.c*s.c, rng), newOperand(s.c, rng)
 			x, y, dx, da := newOperand(s.c*s.m, rng), newOperand(s.c*s.m, rng), newOperand(s.c*s.m, rng), newOperand(s.c*s.c, rng)

@@ -49,6 +49,10 @@ func (b *Backend) StackBackward(g device.Images, units []device.Unit, x, dy, dx 
 			b.pool.Run(t.Layers[t.layer].Chunks(), t.as(func(t *stackTask, s *gemm.Scratch, chunk int) {
 				t.k.StackWeights(s, &t.Stack, t.layer, chunk)
 			}))
+			if t.layer == 1 && t.EndsTogether() {
+				b.pool.Run(t.Layers[0].Parts, t.as(func(t *stackTask, s *gemm.Scratch, chunk int) { t.k.StackEnd(s, &t.Stack, chunk) }))
+				break
+			}
 			b.pool.Run(t.tiles(), t.as(func(t *stackTask, s *gemm.Scratch, chunk int) {
 				m := chunk * t.Tile
 				t.k.StackBack(s, &t.Stack, t.layer, m, min(t.Tile, t.M-m))

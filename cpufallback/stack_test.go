@@ -2,6 +2,8 @@ package cpufallback
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"cuflow/device"
@@ -95,4 +97,81 @@ func benchmarkStack(b *testing.B, be *Backend, g device.Images, kernel int, chan
 			b.ReportMetric(100*gflops/PeakGFLOPS(be.Name(), be.Precision(), be.pool.Workers()), "%peak")
 		})
 	}
+}
+
+// So many columns through so many weights are cut in parts, and the tiles of a part go back through two layers at once. The gradients
+// must be those of the convolutions one after another, and the same bits on any number of cores.
+func TestStackOfManyParts(t *testing.T) {
+	g := device.Images{N: 159, H: 8, W: 8}
+	want := manyParts(t, g, 1, true)
+	one, three := manyParts(t, g, 1, false), manyParts(t, g, 3, false)
+	for i, w := range want {
+		off, size := 0.0, 0.0
+		for j, v := range w {
+			if one[i][j] != three[i][j] {
+				t.Fatalf("gradient %d: [%d] is %v on one core and %v on three", i, j, one[i][j], three[i][j])
+			}
+			d := float64(one[i][j] - v)
+			off, size = off+d*d, size+float64(v)*float64(v)
+		}
+		if size == 0 || off > 1e-10*size {
+			t.Errorf("gradient %d: squares of differences add up to %g, of what convolutions say to %g", i, off, size)
+		}
+	}
+}
+
+// manyParts is what a wide stack adds to the gradients of its operand, its weights and its biases, or what its convolutions do.
+func manyParts(t *testing.T, g device.Images, workers int, convolutions bool) [][]float32 {
+	be, err := NewWorkers("cpu", workers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer be.Close()
+	rng := rand.New(rand.NewPCG(3, 4))
+	var memory []device.Buffer
+	defer func() {
+		for _, buf := range memory {
+			be.Free(buf)
+		}
+	}()
+	alloc := func(n int, scale float64) device.Buffer {
+		buf, err := be.Alloc(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		memory = append(memory, buf)
+		for i := range buf.Host() {
+			buf.Host()[i] = float32(scale * rng.NormFloat64())
+		}
+		return buf
+	}
+	channels, m := []int{3, 264, 264, 4}, g.N*g.H*g.W
+	var units []device.Unit
+	for i, k := range []int{3, 1, 3} {
+		u := device.Unit{Cin: channels[i], Cout: channels[i+1], K: k, Act: device.ReLU}
+		n := u.Cin * u.Cout * k * k
+		u.W, u.B, u.DW, u.DB = alloc(n, 0.1), alloc(u.Cout, 1), alloc(n, 0), alloc(u.Cout, 0)
+		if i < 2 {
+			u.Hidden = alloc(device.HiddenLen(u.Cout, m), 0)
+		} else {
+			u.Act = device.NoAct
+		}
+		units = append(units, u)
+	}
+	x, y, dy, dx := alloc(3*m, 1), alloc(4*m, 0), alloc(4*m, 1), alloc(3*m, 0)
+	if convolutions {
+		device.StackForwardOn(be, g, units, x, y)
+		device.StackBackwardOn(be, g, units, x, dy, dx)
+	} else {
+		be.StackForward(g, units, x, y, true)
+		be.StackBackward(g, units, x, dy, dx)
+		if s := be.newStack(g, units, x, y); !s.EndsTogether() {
+			t.Fatalf("a stack of %v channels and %d columns is not taken back in parts", channels, m)
+		}
+	}
+	all := [][]float32{slices.Clone(dx.Host())}
+	for i := range units {
+		all = append(all, slices.Clone(units[i].DW.Host()), slices.Clone(units[i].DB.Host()))
+	}
+	return all
 }

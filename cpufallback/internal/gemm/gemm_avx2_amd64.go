@@ -25,9 +25,15 @@ func avx2() *Kernels {
 	k.tile[2][4] = tile4x2AVX2
 	k.tile[2][5] = tile5x2AVX2
 	k.tile[2][6] = tile6x2AVX2
+	k.panels[5] = panels5x2AVX2
+	k.panels[6] = panels6x2AVX2
 	k.dots[1] = dots1AVX2
 	k.dots[2] = dots2AVX2
 	k.dots[3] = dots3AVX2
+	k.mix[2] = mix2AVX2
+	k.mix[4] = mix4AVX2
+	k.mix[6] = mix6AVX2
+	k.mix[8] = mix8AVX2
 	return k
 }
 
@@ -91,6 +97,16 @@ func tile5x2AVX2(a *tileArgs)
 //go:noescape
 func tile6x2AVX2(a *tileArgs)
 
+// panels5x2AVX2 does 5 rows of 2 vectors, A being panels.
+//
+//go:noescape
+func panels5x2AVX2(a *tileArgs)
+
+// panels6x2AVX2 does 6 rows of 2 vectors, A being panels.
+//
+//go:noescape
+func panels6x2AVX2(a *tileArgs)
+
 // dots1AVX2 does 1 rows of X.
 //
 //go:noescape
@@ -126,10 +142,30 @@ func sumsAVX2(dst, src []float32, stride, n int)
 //go:noescape
 func addsAVX2(dst, src []float32, stride, parts int)
 
-// turnAVX2 transposes n squares of a vector's width.
+// turnAVX2 transposes n squares of a vector's width in each panel.
 //
 //go:noescape
-func turnAVX2(dst, src []float32, stride, n int)
+func turnAVX2(dst, src []float32, stride, n, from, panels int)
+
+// mix2AVX2 mixes 2 channels.
+//
+//go:noescape
+func mix2AVX2(a, bias, x []float32, row, vecs int)
+
+// mix4AVX2 mixes 4 channels.
+//
+//go:noescape
+func mix4AVX2(a, bias, x []float32, row, vecs int)
+
+// mix6AVX2 mixes 6 channels.
+//
+//go:noescape
+func mix6AVX2(a, bias, x []float32, row, vecs int)
+
+// mix8AVX2 mixes 8 channels.
+//
+//go:noescape
+func mix8AVX2(a, bias, x []float32, row, vecs int)
 
 // peakAVX2 does n times 24 vectors of multiply-adds, in registers.
 //

@@ -31,12 +31,20 @@ func avx512() *Kernels {
 	k.tile[2][7] = tile7x2AVX512
 	k.tile[2][8] = tile8x2AVX512
 	k.tile[2][9] = tile9x2AVX512
+	k.panels[8] = panels8x2AVX512
+	k.panels[9] = panels9x2AVX512
 	k.dots[1] = dots1AVX512
 	k.dots[2] = dots2AVX512
 	k.dots[3] = dots3AVX512
 	k.dots[4] = dots4AVX512
 	k.dots[5] = dots5AVX512
 	k.dots[6] = dots6AVX512
+	k.mix[2] = mix2AVX512
+	k.mix[4] = mix4AVX512
+	k.mix[6] = mix6AVX512
+	k.mix[8] = mix8AVX512
+	k.mix[12] = mix12AVX512
+	k.mix[16] = mix16AVX512
 	return k
 }
 
@@ -130,6 +138,16 @@ func tile8x2AVX512(a *tileArgs)
 //go:noescape
 func tile9x2AVX512(a *tileArgs)
 
+// panels8x2AVX512 does 8 rows of 2 vectors, A being panels.
+//
+//go:noescape
+func panels8x2AVX512(a *tileArgs)
+
+// panels9x2AVX512 does 9 rows of 2 vectors, A being panels.
+//
+//go:noescape
+func panels9x2AVX512(a *tileArgs)
+
 // dots1AVX512 does 1 rows of X.
 //
 //go:noescape
@@ -180,10 +198,40 @@ func sumsAVX512(dst, src []float32, stride, n int)
 //go:noescape
 func addsAVX512(dst, src []float32, stride, parts int)
 
-// turnAVX512 transposes n squares of a vector's width.
+// turnAVX512 transposes n squares of a vector's width in each panel.
 //
 //go:noescape
-func turnAVX512(dst, src []float32, stride, n int)
+func turnAVX512(dst, src []float32, stride, n, from, panels int)
+
+// mix2AVX512 mixes 2 channels.
+//
+//go:noescape
+func mix2AVX512(a, bias, x []float32, row, vecs int)
+
+// mix4AVX512 mixes 4 channels.
+//
+//go:noescape
+func mix4AVX512(a, bias, x []float32, row, vecs int)
+
+// mix6AVX512 mixes 6 channels.
+//
+//go:noescape
+func mix6AVX512(a, bias, x []float32, row, vecs int)
+
+// mix8AVX512 mixes 8 channels.
+//
+//go:noescape
+func mix8AVX512(a, bias, x []float32, row, vecs int)
+
+// mix12AVX512 mixes 12 channels.
+//
+//go:noescape
+func mix12AVX512(a, bias, x []float32, row, vecs int)
+
+// mix16AVX512 mixes 16 channels.
+//
+//go:noescape
+func mix16AVX512(a, bias, x []float32, row, vecs int)
 
 // peakAVX512 does n times 24 vectors of multiply-adds, in registers.
 //

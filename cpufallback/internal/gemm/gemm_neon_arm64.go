@@ -28,6 +28,10 @@ func neon() *Kernels {
 	k.dots[1] = dots1NEON
 	k.dots[2] = dots2NEON
 	k.dots[3] = dots3NEON
+	k.mix[2] = mix2NEON
+	k.mix[4] = mix4NEON
+	k.mix[6] = mix6NEON
+	k.mix[8] = mix8NEON
 	return k
 }
 
@@ -126,10 +130,30 @@ func sumsNEON(dst, src []float32, stride, n int)
 //go:noescape
 func addsNEON(dst, src []float32, stride, parts int)
 
-// turnNEON transposes n squares of a vector's width.
+// turnNEON transposes n squares of a vector's width in each panel.
 //
 //go:noescape
-func turnNEON(dst, src []float32, stride, n int)
+func turnNEON(dst, src []float32, stride, n, from, panels int)
+
+// mix2NEON mixes 2 channels.
+//
+//go:noescape
+func mix2NEON(a, bias, x []float32, row, vecs int)
+
+// mix4NEON mixes 4 channels.
+//
+//go:noescape
+func mix4NEON(a, bias, x []float32, row, vecs int)
+
+// mix6NEON mixes 6 channels.
+//
+//go:noescape
+func mix6NEON(a, bias, x []float32, row, vecs int)
+
+// mix8NEON mixes 8 channels.
+//
+//go:noescape
+func mix8NEON(a, bias, x []float32, row, vecs int)
 
 // peakNEON does n times 24 vectors of multiply-adds, in registers.
 //

@@ -18036,79 +18036,630 @@ m3done:
 done:
 	RET
 
-// func turnNEON(dst []float32, src []float32, stride int, n int)
-TEXT ·turnNEON(SB), NOSPLIT, $0-64
-	MOVD dst_base+0(FP), R3
-	MOVD src_base+24(FP), R2
+// func turnNEON(dst []float32, src []float32, stride int, n int, from int, panels int)
+TEXT ·turnNEON(SB), NOSPLIT, $0-80
+	MOVD dst_base+0(FP), R8
+	MOVD src_base+24(FP), R7
 	MOVD stride+48(FP), R0
-	MOVD n+56(FP), R1
-	LSL  $2, R0, R0
+	LSL  $2, R0, R6
+	MOVD from+64(FP), R0
+	LSL  $2, R0, R5
+	MOVD panels+72(FP), R4
+
+panel:
+	MOVD R7, R3
+	MOVD R8, R2
+	ADD  R5, R7, R7
+	MOVD R7, R1
+	MOVD n+56(FP), R0
 
 square:
-	PRFM 8192(R2), PLDL1KEEP
-	PRFM 8256(R2), PLDL1KEEP
-	PRFM 8320(R2), PLDL1KEEP
-	PRFM 8384(R2), PLDL1KEEP
-	WORD $0x3dc00047 // ldr q7, [x2, #0]
-	WORD $0x3dc02046 // ldr q6, [x2, #128]
-	WORD $0x3dc00841 // ldr q1, [x2, #32]
-	WORD $0x3dc02840 // ldr q0, [x2, #160]
-	WORD $0x3dc01045 // ldr q5, [x2, #64]
-	WORD $0x3dc03044 // ldr q4, [x2, #192]
-	WORD $0x3dc01843 // ldr q3, [x2, #96]
-	WORD $0x3dc03842 // ldr q2, [x2, #224]
-	WORD $0x4e8138e9 // zip1 v9.4s, v7.4s, v1.4s
-	WORD $0x4e8038c8 // zip1 v8.4s, v6.4s, v0.4s
-	WORD $0x4e8178e7 // zip2 v7.4s, v7.4s, v1.4s
-	WORD $0x4e8078c6 // zip2 v6.4s, v6.4s, v0.4s
-	WORD $0x4e8338a1 // zip1 v1.4s, v5.4s, v3.4s
-	WORD $0x4e823880 // zip1 v0.4s, v4.4s, v2.4s
-	WORD $0x4e8378a5 // zip2 v5.4s, v5.4s, v3.4s
-	WORD $0x4e827884 // zip2 v4.4s, v4.4s, v2.4s
+	PRFM (R1), PLDL1KEEP
+	PRFM 64(R1), PLDL1KEEP
+	PRFM 128(R1), PLDL1KEEP
+	PRFM 192(R1), PLDL1KEEP
+	WORD $0x3dc00069 // ldr q9, [x3, #0]
+	WORD $0x3dc02068 // ldr q8, [x3, #128]
+	WORD $0x3dc00863 // ldr q3, [x3, #32]
+	WORD $0x3dc02862 // ldr q2, [x3, #160]
+	WORD $0x3dc01067 // ldr q7, [x3, #64]
+	WORD $0x3dc03066 // ldr q6, [x3, #192]
+	WORD $0x3dc01861 // ldr q1, [x3, #96]
+	WORD $0x3dc03860 // ldr q0, [x3, #224]
+	WORD $0x4e833925 // zip1 v5.4s, v9.4s, v3.4s
+	WORD $0x4e823904 // zip1 v4.4s, v8.4s, v2.4s
+	WORD $0x4e837929 // zip2 v9.4s, v9.4s, v3.4s
+	WORD $0x4e827908 // zip2 v8.4s, v8.4s, v2.4s
+	WORD $0x4e8138e3 // zip1 v3.4s, v7.4s, v1.4s
+	WORD $0x4e8038c2 // zip1 v2.4s, v6.4s, v0.4s
+	WORD $0x4e8178e1 // zip2 v1.4s, v7.4s, v1.4s
+	WORD $0x4e8078c0 // zip2 v0.4s, v6.4s, v0.4s
+	WORD $0x4ec338a7 // zip1 v7.2d, v5.2d, v3.2d
+	WORD $0x4ec23886 // zip1 v6.2d, v4.2d, v2.2d
+	WORD $0x4ec378a5 // zip2 v5.2d, v5.2d, v3.2d
+	WORD $0x4ec27884 // zip2 v4.2d, v4.2d, v2.2d
 	WORD $0x4ec13923 // zip1 v3.2d, v9.2d, v1.2d
 	WORD $0x4ec03902 // zip1 v2.2d, v8.2d, v0.2d
 	WORD $0x4ec17921 // zip2 v1.2d, v9.2d, v1.2d
 	WORD $0x4ec07900 // zip2 v0.2d, v8.2d, v0.2d
-	WORD $0xad000863 // stp q3, q2, [x3, #0]
-	WORD $0xad010061 // stp q1, q0, [x3, #32]
-	WORD $0x4ec538e3 // zip1 v3.2d, v7.2d, v5.2d
-	WORD $0x4ec438c2 // zip1 v2.2d, v6.2d, v4.2d
-	WORD $0x4ec578e1 // zip2 v1.2d, v7.2d, v5.2d
-	WORD $0x4ec478c0 // zip2 v0.2d, v6.2d, v4.2d
-	WORD $0xad020863 // stp q3, q2, [x3, #64]
-	WORD $0xad030061 // stp q1, q0, [x3, #96]
-	WORD $0x3dc00447 // ldr q7, [x2, #16]
-	WORD $0x3dc02446 // ldr q6, [x2, #144]
-	WORD $0x3dc00c41 // ldr q1, [x2, #48]
-	WORD $0x3dc02c40 // ldr q0, [x2, #176]
-	WORD $0x3dc01445 // ldr q5, [x2, #80]
-	WORD $0x3dc03444 // ldr q4, [x2, #208]
-	WORD $0x3dc01c43 // ldr q3, [x2, #112]
-	WORD $0x3dc03c42 // ldr q2, [x2, #240]
-	WORD $0x4e8138e9 // zip1 v9.4s, v7.4s, v1.4s
-	WORD $0x4e8038c8 // zip1 v8.4s, v6.4s, v0.4s
-	WORD $0x4e8178e7 // zip2 v7.4s, v7.4s, v1.4s
-	WORD $0x4e8078c6 // zip2 v6.4s, v6.4s, v0.4s
-	WORD $0x4e8338a1 // zip1 v1.4s, v5.4s, v3.4s
-	WORD $0x4e823880 // zip1 v0.4s, v4.4s, v2.4s
-	WORD $0x4e8378a5 // zip2 v5.4s, v5.4s, v3.4s
-	WORD $0x4e827884 // zip2 v4.4s, v4.4s, v2.4s
+	WORD $0xad001847 // stp q7, q6, [x2, #0]
+	WORD $0xad011045 // stp q5, q4, [x2, #32]
+	WORD $0xad020843 // stp q3, q2, [x2, #64]
+	WORD $0xad030041 // stp q1, q0, [x2, #96]
+	WORD $0x3dc00469 // ldr q9, [x3, #16]
+	WORD $0x3dc02468 // ldr q8, [x3, #144]
+	WORD $0x3dc00c63 // ldr q3, [x3, #48]
+	WORD $0x3dc02c62 // ldr q2, [x3, #176]
+	WORD $0x3dc01467 // ldr q7, [x3, #80]
+	WORD $0x3dc03466 // ldr q6, [x3, #208]
+	WORD $0x3dc01c61 // ldr q1, [x3, #112]
+	WORD $0x3dc03c60 // ldr q0, [x3, #240]
+	WORD $0x4e833925 // zip1 v5.4s, v9.4s, v3.4s
+	WORD $0x4e823904 // zip1 v4.4s, v8.4s, v2.4s
+	WORD $0x4e837929 // zip2 v9.4s, v9.4s, v3.4s
+	WORD $0x4e827908 // zip2 v8.4s, v8.4s, v2.4s
+	WORD $0x4e8138e3 // zip1 v3.4s, v7.4s, v1.4s
+	WORD $0x4e8038c2 // zip1 v2.4s, v6.4s, v0.4s
+	WORD $0x4e8178e1 // zip2 v1.4s, v7.4s, v1.4s
+	WORD $0x4e8078c0 // zip2 v0.4s, v6.4s, v0.4s
+	WORD $0x4ec338a7 // zip1 v7.2d, v5.2d, v3.2d
+	WORD $0x4ec23886 // zip1 v6.2d, v4.2d, v2.2d
+	WORD $0x4ec378a5 // zip2 v5.2d, v5.2d, v3.2d
+	WORD $0x4ec27884 // zip2 v4.2d, v4.2d, v2.2d
 	WORD $0x4ec13923 // zip1 v3.2d, v9.2d, v1.2d
 	WORD $0x4ec03902 // zip1 v2.2d, v8.2d, v0.2d
 	WORD $0x4ec17921 // zip2 v1.2d, v9.2d, v1.2d
 	WORD $0x4ec07900 // zip2 v0.2d, v8.2d, v0.2d
-	WORD $0xad040863 // stp q3, q2, [x3, #128]
-	WORD $0xad050061 // stp q1, q0, [x3, #160]
-	WORD $0x4ec538e3 // zip1 v3.2d, v7.2d, v5.2d
-	WORD $0x4ec438c2 // zip1 v2.2d, v6.2d, v4.2d
-	WORD $0x4ec578e1 // zip2 v1.2d, v7.2d, v5.2d
-	WORD $0x4ec478c0 // zip2 v0.2d, v6.2d, v4.2d
-	WORD $0xad060863 // stp q3, q2, [x3, #192]
-	WORD $0xad070061 // stp q1, q0, [x3, #224]
-	ADD  $256, R2, R2
-	ADD  R0, R3, R3
-	SUBS $1, R1, R1
+	WORD $0xad041847 // stp q7, q6, [x2, #128]
+	WORD $0xad051045 // stp q5, q4, [x2, #160]
+	WORD $0xad060843 // stp q3, q2, [x2, #192]
+	WORD $0xad070041 // stp q1, q0, [x2, #224]
+	ADD  $256, R3, R3
+	ADD  $256, R1, R1
+	ADD  R6, R2, R2
+	SUBS $1, R0, R0
 	BNE  square
+	ADD  $256, R8, R8
+	SUBS $1, R4, R4
+	BNE  panel
+	RET
+
+// func mix2NEON(a []float32, bias []float32, x []float32, row int, vecs int)
+TEXT ·mix2NEON(SB), NOSPLIT, $0-88
+	MOVD a_base+0(FP), R6
+	MOVD bias_base+24(FP), R5
+	MOVD row+72(FP), R0
+	MOVD vecs+80(FP), R4
+	LSL  $2, R0, R3
+	MOVD x_base+48(FP), R2
+
+vector:
+	WORD $0xad401c48 // ldp q8, q7, [x2, #0]
+	ADD  R3, R2, R1
+	WORD $0xad401426 // ldp q6, q5, [x1, #0]
+	WORD $0x4d40c8a4 // ld1r {v4.4s}, [x5]
+	WORD $0x4ea41c83 // mov v3.16b, v4.16b
+	ADD  $4, R5, R0
+	WORD $0x4d40c802 // ld1r {v2.4s}, [x0]
+	WORD $0x4ea21c41 // mov v1.16b, v2.16b
+	WORD $0xbd4000c0 // ldr s0, [x6, #0]
+	WORD $0x4f801104 // fmla v4.4s, v8.4s, v0.s[0]
+	WORD $0x4f8010e3 // fmla v3.4s, v7.4s, v0.s[0]
+	WORD $0xbd4008c0 // ldr s0, [x6, #8]
+	WORD $0x4f801102 // fmla v2.4s, v8.4s, v0.s[0]
+	WORD $0x4f8010e1 // fmla v1.4s, v7.4s, v0.s[0]
+	WORD $0xbd4004c0 // ldr s0, [x6, #4]
+	WORD $0x4f8010c4 // fmla v4.4s, v6.4s, v0.s[0]
+	WORD $0x4f8010a3 // fmla v3.4s, v5.4s, v0.s[0]
+	WORD $0xbd400cc0 // ldr s0, [x6, #12]
+	WORD $0x4f8010c2 // fmla v2.4s, v6.4s, v0.s[0]
+	WORD $0x4f8010a1 // fmla v1.4s, v5.4s, v0.s[0]
+	WORD $0xad000c44 // stp q4, q3, [x2, #0]
+	WORD $0xad000422 // stp q2, q1, [x1, #0]
+	ADD  $32, R2, R2
+	SUBS $1, R4, R4
+	BNE  vector
+	RET
+
+// func mix4NEON(a []float32, bias []float32, x []float32, row int, vecs int)
+TEXT ·mix4NEON(SB), NOSPLIT, $0-88
+	MOVD a_base+0(FP), R9
+	MOVD bias_base+24(FP), R8
+	MOVD row+72(FP), R0
+	MOVD vecs+80(FP), R7
+	LSL  $2, R0, R6
+	ADD  R6<<1, R6, R5
+	MOVD x_base+48(FP), R4
+
+vector:
+	WORD $0xad403c90 // ldp q16, q15, [x4, #0]
+	ADD  R6, R4, R3
+	WORD $0xad40346e // ldp q14, q13, [x3, #0]
+	ADD  R6<<1, R4, R2
+	WORD $0xad402c4c // ldp q12, q11, [x2, #0]
+	ADD  R5, R4, R1
+	WORD $0xad40242a // ldp q10, q9, [x1, #0]
+	WORD $0x4d40c908 // ld1r {v8.4s}, [x8]
+	WORD $0x4ea81d07 // mov v7.16b, v8.16b
+	ADD  $4, R8, R0
+	WORD $0x4d40c806 // ld1r {v6.4s}, [x0]
+	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	ADD  $8, R8, R0
+	WORD $0x4d40c804 // ld1r {v4.4s}, [x0]
+	WORD $0x4ea41c83 // mov v3.16b, v4.16b
+	ADD  $12, R8, R0
+	WORD $0x4d40c802 // ld1r {v2.4s}, [x0]
+	WORD $0x4ea21c41 // mov v1.16b, v2.16b
+	WORD $0xbd400120 // ldr s0, [x9, #0]
+	WORD $0x4f801208 // fmla v8.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e7 // fmla v7.4s, v15.4s, v0.s[0]
+	WORD $0xbd401120 // ldr s0, [x9, #16]
+	WORD $0x4f801206 // fmla v6.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e5 // fmla v5.4s, v15.4s, v0.s[0]
+	WORD $0xbd402120 // ldr s0, [x9, #32]
+	WORD $0x4f801204 // fmla v4.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e3 // fmla v3.4s, v15.4s, v0.s[0]
+	WORD $0xbd403120 // ldr s0, [x9, #48]
+	WORD $0x4f801202 // fmla v2.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e1 // fmla v1.4s, v15.4s, v0.s[0]
+	WORD $0xbd400520 // ldr s0, [x9, #4]
+	WORD $0x4f8011c8 // fmla v8.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a7 // fmla v7.4s, v13.4s, v0.s[0]
+	WORD $0xbd401520 // ldr s0, [x9, #20]
+	WORD $0x4f8011c6 // fmla v6.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a5 // fmla v5.4s, v13.4s, v0.s[0]
+	WORD $0xbd402520 // ldr s0, [x9, #36]
+	WORD $0x4f8011c4 // fmla v4.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a3 // fmla v3.4s, v13.4s, v0.s[0]
+	WORD $0xbd403520 // ldr s0, [x9, #52]
+	WORD $0x4f8011c2 // fmla v2.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a1 // fmla v1.4s, v13.4s, v0.s[0]
+	WORD $0xbd400920 // ldr s0, [x9, #8]
+	WORD $0x4f801188 // fmla v8.4s, v12.4s, v0.s[0]
+	WORD $0x4f801167 // fmla v7.4s, v11.4s, v0.s[0]
+	WORD $0xbd401920 // ldr s0, [x9, #24]
+	WORD $0x4f801186 // fmla v6.4s, v12.4s, v0.s[0]
+	WORD $0x4f801165 // fmla v5.4s, v11.4s, v0.s[0]
+	WORD $0xbd402920 // ldr s0, [x9, #40]
+	WORD $0x4f801184 // fmla v4.4s, v12.4s, v0.s[0]
+	WORD $0x4f801163 // fmla v3.4s, v11.4s, v0.s[0]
+	WORD $0xbd403920 // ldr s0, [x9, #56]
+	WORD $0x4f801182 // fmla v2.4s, v12.4s, v0.s[0]
+	WORD $0x4f801161 // fmla v1.4s, v11.4s, v0.s[0]
+	WORD $0xbd400d20 // ldr s0, [x9, #12]
+	WORD $0x4f801148 // fmla v8.4s, v10.4s, v0.s[0]
+	WORD $0x4f801127 // fmla v7.4s, v9.4s, v0.s[0]
+	WORD $0xbd401d20 // ldr s0, [x9, #28]
+	WORD $0x4f801146 // fmla v6.4s, v10.4s, v0.s[0]
+	WORD $0x4f801125 // fmla v5.4s, v9.4s, v0.s[0]
+	WORD $0xbd402d20 // ldr s0, [x9, #44]
+	WORD $0x4f801144 // fmla v4.4s, v10.4s, v0.s[0]
+	WORD $0x4f801123 // fmla v3.4s, v9.4s, v0.s[0]
+	WORD $0xbd403d20 // ldr s0, [x9, #60]
+	WORD $0x4f801142 // fmla v2.4s, v10.4s, v0.s[0]
+	WORD $0x4f801121 // fmla v1.4s, v9.4s, v0.s[0]
+	WORD $0xad001c88 // stp q8, q7, [x4, #0]
+	WORD $0xad001466 // stp q6, q5, [x3, #0]
+	WORD $0xad000c44 // stp q4, q3, [x2, #0]
+	WORD $0xad000422 // stp q2, q1, [x1, #0]
+	ADD  $32, R4, R4
+	SUBS $1, R7, R7
+	BNE  vector
+	RET
+
+// func mix6NEON(a []float32, bias []float32, x []float32, row int, vecs int)
+TEXT ·mix6NEON(SB), NOSPLIT, $0-88
+	MOVD a_base+0(FP), R12
+	MOVD bias_base+24(FP), R11
+	MOVD row+72(FP), R0
+	MOVD vecs+80(FP), R10
+	LSL  $2, R0, R9
+	ADD  R9<<1, R9, R8
+	ADD  R9<<2, R9, R7
+	MOVD x_base+48(FP), R6
+
+vector:
+	WORD $0xad403cd0 // ldp q16, q15, [x6, #0]
+	ADD  R9, R6, R5
+	WORD $0xad4034ae // ldp q14, q13, [x5, #0]
+	ADD  R9<<1, R6, R4
+	WORD $0xad402c8c // ldp q12, q11, [x4, #0]
+	ADD  R8, R6, R3
+	WORD $0xad40246a // ldp q10, q9, [x3, #0]
+	ADD  R9<<2, R6, R2
+	WORD $0xad401c48 // ldp q8, q7, [x2, #0]
+	ADD  R7, R6, R1
+	WORD $0xad401426 // ldp q6, q5, [x1, #0]
+	WORD $0x4d40c974 // ld1r {v20.4s}, [x11]
+	WORD $0x4eb41e93 // mov v19.16b, v20.16b
+	ADD  $4, R11, R0
+	WORD $0x4d40c812 // ld1r {v18.4s}, [x0]
+	WORD $0x4eb21e51 // mov v17.16b, v18.16b
+	ADD  $8, R11, R0
+	WORD $0x4d40c804 // ld1r {v4.4s}, [x0]
+	WORD $0x4ea41c83 // mov v3.16b, v4.16b
+	ADD  $12, R11, R0
+	WORD $0x4d40c802 // ld1r {v2.4s}, [x0]
+	WORD $0x4ea21c41 // mov v1.16b, v2.16b
+	WORD $0xbd400180 // ldr s0, [x12, #0]
+	WORD $0x4f801214 // fmla v20.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011f3 // fmla v19.4s, v15.4s, v0.s[0]
+	WORD $0xbd401980 // ldr s0, [x12, #24]
+	WORD $0x4f801212 // fmla v18.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011f1 // fmla v17.4s, v15.4s, v0.s[0]
+	WORD $0xbd403180 // ldr s0, [x12, #48]
+	WORD $0x4f801204 // fmla v4.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e3 // fmla v3.4s, v15.4s, v0.s[0]
+	WORD $0xbd404980 // ldr s0, [x12, #72]
+	WORD $0x4f801202 // fmla v2.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e1 // fmla v1.4s, v15.4s, v0.s[0]
+	WORD $0xbd400580 // ldr s0, [x12, #4]
+	WORD $0x4f8011d4 // fmla v20.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011b3 // fmla v19.4s, v13.4s, v0.s[0]
+	WORD $0xbd401d80 // ldr s0, [x12, #28]
+	WORD $0x4f8011d2 // fmla v18.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011b1 // fmla v17.4s, v13.4s, v0.s[0]
+	WORD $0xbd403580 // ldr s0, [x12, #52]
+	WORD $0x4f8011c4 // fmla v4.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a3 // fmla v3.4s, v13.4s, v0.s[0]
+	WORD $0xbd404d80 // ldr s0, [x12, #76]
+	WORD $0x4f8011c2 // fmla v2.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a1 // fmla v1.4s, v13.4s, v0.s[0]
+	WORD $0xbd400980 // ldr s0, [x12, #8]
+	WORD $0x4f801194 // fmla v20.4s, v12.4s, v0.s[0]
+	WORD $0x4f801173 // fmla v19.4s, v11.4s, v0.s[0]
+	WORD $0xbd402180 // ldr s0, [x12, #32]
+	WORD $0x4f801192 // fmla v18.4s, v12.4s, v0.s[0]
+	WORD $0x4f801171 // fmla v17.4s, v11.4s, v0.s[0]
+	WORD $0xbd403980 // ldr s0, [x12, #56]
+	WORD $0x4f801184 // fmla v4.4s, v12.4s, v0.s[0]
+	WORD $0x4f801163 // fmla v3.4s, v11.4s, v0.s[0]
+	WORD $0xbd405180 // ldr s0, [x12, #80]
+	WORD $0x4f801182 // fmla v2.4s, v12.4s, v0.s[0]
+	WORD $0x4f801161 // fmla v1.4s, v11.4s, v0.s[0]
+	WORD $0xbd400d80 // ldr s0, [x12, #12]
+	WORD $0x4f801154 // fmla v20.4s, v10.4s, v0.s[0]
+	WORD $0x4f801133 // fmla v19.4s, v9.4s, v0.s[0]
+	WORD $0xbd402580 // ldr s0, [x12, #36]
+	WORD $0x4f801152 // fmla v18.4s, v10.4s, v0.s[0]
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	WORD $0xbd403d80 // ldr s0, [x12, #60]
+	WORD $0x4f801144 // fmla v4.4s, v10.4s, v0.s[0]
+	WORD $0x4f801123 // fmla v3.4s, v9.4s, v0.s[0]
+	WORD $0xbd405580 // ldr s0, [x12, #84]
+	WORD $0x4f801142 // fmla v2.4s, v10.4s, v0.s[0]
+	WORD $0x4f801121 // fmla v1.4s, v9.4s, v0.s[0]
+	WORD $0xbd401180 // ldr s0, [x12, #16]
+	WORD $0x4f801114 // fmla v20.4s, v8.4s, v0.s[0]
+	WORD $0x4f8010f3 // fmla v19.4s, v7.4s, v0.s[0]
+	WORD $0xbd402980 // ldr s0, [x12, #40]
+	WORD $0x4f801112 // fmla v18.4s, v8.4s, v0.s[0]
+	WORD $0x4f8010f1 // fmla v17.4s, v7.4s, v0.s[0]
+	WORD $0xbd404180 // ldr s0, [x12, #64]
+	WORD $0x4f801104 // fmla v4.4s, v8.4s, v0.s[0]
+	WORD $0x4f8010e3 // fmla v3.4s, v7.4s, v0.s[0]
+	WORD $0xbd405980 // ldr s0, [x12, #88]
+	WORD $0x4f801102 // fmla v2.4s, v8.4s, v0.s[0]
+	WORD $0x4f8010e1 // fmla v1.4s, v7.4s, v0.s[0]
+	WORD $0xbd401580 // ldr s0, [x12, #20]
+	WORD $0x4f8010d4 // fmla v20.4s, v6.4s, v0.s[0]
+	WORD $0x4f8010b3 // fmla v19.4s, v5.4s, v0.s[0]
+	WORD $0xbd402d80 // ldr s0, [x12, #44]
+	WORD $0x4f8010d2 // fmla v18.4s, v6.4s, v0.s[0]
+	WORD $0x4f8010b1 // fmla v17.4s, v5.4s, v0.s[0]
+	WORD $0xbd404580 // ldr s0, [x12, #68]
+	WORD $0x4f8010c4 // fmla v4.4s, v6.4s, v0.s[0]
+	WORD $0x4f8010a3 // fmla v3.4s, v5.4s, v0.s[0]
+	WORD $0xbd405d80 // ldr s0, [x12, #92]
+	WORD $0x4f8010c2 // fmla v2.4s, v6.4s, v0.s[0]
+	WORD $0x4f8010a1 // fmla v1.4s, v5.4s, v0.s[0]
+	WORD $0xad004cd4 // stp q20, q19, [x6, #0]
+	WORD $0xad0044b2 // stp q18, q17, [x5, #0]
+	WORD $0xad000c84 // stp q4, q3, [x4, #0]
+	WORD $0xad000462 // stp q2, q1, [x3, #0]
+	ADD  $16, R11, R0
+	WORD $0x4d40c804 // ld1r {v4.4s}, [x0]
+	WORD $0x4ea41c83 // mov v3.16b, v4.16b
+	ADD  $20, R11, R0
+	WORD $0x4d40c802 // ld1r {v2.4s}, [x0]
+	WORD $0x4ea21c41 // mov v1.16b, v2.16b
+	WORD $0xbd406180 // ldr s0, [x12, #96]
+	WORD $0x4f801204 // fmla v4.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e3 // fmla v3.4s, v15.4s, v0.s[0]
+	WORD $0xbd407980 // ldr s0, [x12, #120]
+	WORD $0x4f801202 // fmla v2.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e1 // fmla v1.4s, v15.4s, v0.s[0]
+	WORD $0xbd406580 // ldr s0, [x12, #100]
+	WORD $0x4f8011c4 // fmla v4.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a3 // fmla v3.4s, v13.4s, v0.s[0]
+	WORD $0xbd407d80 // ldr s0, [x12, #124]
+	WORD $0x4f8011c2 // fmla v2.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a1 // fmla v1.4s, v13.4s, v0.s[0]
+	WORD $0xbd406980 // ldr s0, [x12, #104]
+	WORD $0x4f801184 // fmla v4.4s, v12.4s, v0.s[0]
+	WORD $0x4f801163 // fmla v3.4s, v11.4s, v0.s[0]
+	WORD $0xbd408180 // ldr s0, [x12, #128]
+	WORD $0x4f801182 // fmla v2.4s, v12.4s, v0.s[0]
+	WORD $0x4f801161 // fmla v1.4s, v11.4s, v0.s[0]
+	WORD $0xbd406d80 // ldr s0, [x12, #108]
+	WORD $0x4f801144 // fmla v4.4s, v10.4s, v0.s[0]
+	WORD $0x4f801123 // fmla v3.4s, v9.4s, v0.s[0]
+	WORD $0xbd408580 // ldr s0, [x12, #132]
+	WORD $0x4f801142 // fmla v2.4s, v10.4s, v0.s[0]
+	WORD $0x4f801121 // fmla v1.4s, v9.4s, v0.s[0]
+	WORD $0xbd407180 // ldr s0, [x12, #112]
+	WORD $0x4f801104 // fmla v4.4s, v8.4s, v0.s[0]
+	WORD $0x4f8010e3 // fmla v3.4s, v7.4s, v0.s[0]
+	WORD $0xbd408980 // ldr s0, [x12, #136]
+	WORD $0x4f801102 // fmla v2.4s, v8.4s, v0.s[0]
+	WORD $0x4f8010e1 // fmla v1.4s, v7.4s, v0.s[0]
+	WORD $0xbd407580 // ldr s0, [x12, #116]
+	WORD $0x4f8010c4 // fmla v4.4s, v6.4s, v0.s[0]
+	WORD $0x4f8010a3 // fmla v3.4s, v5.4s, v0.s[0]
+	WORD $0xbd408d80 // ldr s0, [x12, #140]
+	WORD $0x4f8010c2 // fmla v2.4s, v6.4s, v0.s[0]
+	WORD $0x4f8010a1 // fmla v1.4s, v5.4s, v0.s[0]
+	WORD $0xad000c44 // stp q4, q3, [x2, #0]
+	WORD $0xad000422 // stp q2, q1, [x1, #0]
+	ADD  $32, R6, R6
+	SUBS $1, R10, R10
+	BNE  vector
+	RET
+
+// func mix8NEON(a []float32, bias []float32, x []float32, row int, vecs int)
+TEXT ·mix8NEON(SB), NOSPLIT, $0-88
+	MOVD a_base+0(FP), R15
+	MOVD bias_base+24(FP), R14
+	MOVD row+72(FP), R0
+	MOVD vecs+80(FP), R13
+	LSL  $2, R0, R12
+	ADD  R12<<1, R12, R11
+	ADD  R12<<2, R12, R10
+	ADD  R12<<2, R11, R9
+	MOVD x_base+48(FP), R8
+
+vector:
+	WORD $0xad405d18 // ldp q24, q23, [x8, #0]
+	ADD  R12, R8, R7
+	WORD $0xad4054f6 // ldp q22, q21, [x7, #0]
+	ADD  R12<<1, R8, R6
+	WORD $0xad404cd4 // ldp q20, q19, [x6, #0]
+	ADD  R11, R8, R5
+	WORD $0xad4044b2 // ldp q18, q17, [x5, #0]
+	ADD  R12<<2, R8, R4
+	WORD $0xad403c90 // ldp q16, q15, [x4, #0]
+	ADD  R10, R8, R3
+	WORD $0xad40346e // ldp q14, q13, [x3, #0]
+	ADD  R11<<1, R8, R2
+	WORD $0xad402c4c // ldp q12, q11, [x2, #0]
+	ADD  R9, R8, R1
+	WORD $0xad40242a // ldp q10, q9, [x1, #0]
+	WORD $0x4d40c9c8 // ld1r {v8.4s}, [x14]
+	WORD $0x4ea81d07 // mov v7.16b, v8.16b
+	ADD  $4, R14, R0
+	WORD $0x4d40c806 // ld1r {v6.4s}, [x0]
+	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	ADD  $8, R14, R0
+	WORD $0x4d40c804 // ld1r {v4.4s}, [x0]
+	WORD $0x4ea41c83 // mov v3.16b, v4.16b
+	ADD  $12, R14, R0
+	WORD $0x4d40c802 // ld1r {v2.4s}, [x0]
+	WORD $0x4ea21c41 // mov v1.16b, v2.16b
+	WORD $0xbd4001e0 // ldr s0, [x15, #0]
+	WORD $0x4f801308 // fmla v8.4s, v24.4s, v0.s[0]
+	WORD $0x4f8012e7 // fmla v7.4s, v23.4s, v0.s[0]
+	WORD $0xbd4021e0 // ldr s0, [x15, #32]
+	WORD $0x4f801306 // fmla v6.4s, v24.4s, v0.s[0]
+	WORD $0x4f8012e5 // fmla v5.4s, v23.4s, v0.s[0]
+	WORD $0xbd4041e0 // ldr s0, [x15, #64]
+	WORD $0x4f801304 // fmla v4.4s, v24.4s, v0.s[0]
+	WORD $0x4f8012e3 // fmla v3.4s, v23.4s, v0.s[0]
+	WORD $0xbd4061e0 // ldr s0, [x15, #96]
+	WORD $0x4f801302 // fmla v2.4s, v24.4s, v0.s[0]
+	WORD $0x4f8012e1 // fmla v1.4s, v23.4s, v0.s[0]
+	WORD $0xbd4005e0 // ldr s0, [x15, #4]
+	WORD $0x4f8012c8 // fmla v8.4s, v22.4s, v0.s[0]
+	WORD $0x4f8012a7 // fmla v7.4s, v21.4s, v0.s[0]
+	WORD $0xbd4025e0 // ldr s0, [x15, #36]
+	WORD $0x4f8012c6 // fmla v6.4s, v22.4s, v0.s[0]
+	WORD $0x4f8012a5 // fmla v5.4s, v21.4s, v0.s[0]
+	WORD $0xbd4045e0 // ldr s0, [x15, #68]
+	WORD $0x4f8012c4 // fmla v4.4s, v22.4s, v0.s[0]
+	WORD $0x4f8012a3 // fmla v3.4s, v21.4s, v0.s[0]
+	WORD $0xbd4065e0 // ldr s0, [x15, #100]
+	WORD $0x4f8012c2 // fmla v2.4s, v22.4s, v0.s[0]
+	WORD $0x4f8012a1 // fmla v1.4s, v21.4s, v0.s[0]
+	WORD $0xbd4009e0 // ldr s0, [x15, #8]
+	WORD $0x4f801288 // fmla v8.4s, v20.4s, v0.s[0]
+	WORD $0x4f801267 // fmla v7.4s, v19.4s, v0.s[0]
+	WORD $0xbd4029e0 // ldr s0, [x15, #40]
+	WORD $0x4f801286 // fmla v6.4s, v20.4s, v0.s[0]
+	WORD $0x4f801265 // fmla v5.4s, v19.4s, v0.s[0]
+	WORD $0xbd4049e0 // ldr s0, [x15, #72]
+	WORD $0x4f801284 // fmla v4.4s, v20.4s, v0.s[0]
+	WORD $0x4f801263 // fmla v3.4s, v19.4s, v0.s[0]
+	WORD $0xbd4069e0 // ldr s0, [x15, #104]
+	WORD $0x4f801282 // fmla v2.4s, v20.4s, v0.s[0]
+	WORD $0x4f801261 // fmla v1.4s, v19.4s, v0.s[0]
+	WORD $0xbd400de0 // ldr s0, [x15, #12]
+	WORD $0x4f801248 // fmla v8.4s, v18.4s, v0.s[0]
+	WORD $0x4f801227 // fmla v7.4s, v17.4s, v0.s[0]
+	WORD $0xbd402de0 // ldr s0, [x15, #44]
+	WORD $0x4f801246 // fmla v6.4s, v18.4s, v0.s[0]
+	WORD $0x4f801225 // fmla v5.4s, v17.4s, v0.s[0]
+	WORD $0xbd404de0 // ldr s0, [x15, #76]
+	WORD $0x4f801244 // fmla v4.4s, v18.4s, v0.s[0]
+	WORD $0x4f801223 // fmla v3.4s, v17.4s, v0.s[0]
+	WORD $0xbd406de0 // ldr s0, [x15, #108]
+	WORD $0x4f801242 // fmla v2.4s, v18.4s, v0.s[0]
+	WORD $0x4f801221 // fmla v1.4s, v17.4s, v0.s[0]
+	WORD $0xbd4011e0 // ldr s0, [x15, #16]
+	WORD $0x4f801208 // fmla v8.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e7 // fmla v7.4s, v15.4s, v0.s[0]
+	WORD $0xbd4031e0 // ldr s0, [x15, #48]
+	WORD $0x4f801206 // fmla v6.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e5 // fmla v5.4s, v15.4s, v0.s[0]
+	WORD $0xbd4051e0 // ldr s0, [x15, #80]
+	WORD $0x4f801204 // fmla v4.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e3 // fmla v3.4s, v15.4s, v0.s[0]
+	WORD $0xbd4071e0 // ldr s0, [x15, #112]
+	WORD $0x4f801202 // fmla v2.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e1 // fmla v1.4s, v15.4s, v0.s[0]
+	WORD $0xbd4015e0 // ldr s0, [x15, #20]
+	WORD $0x4f8011c8 // fmla v8.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a7 // fmla v7.4s, v13.4s, v0.s[0]
+	WORD $0xbd4035e0 // ldr s0, [x15, #52]
+	WORD $0x4f8011c6 // fmla v6.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a5 // fmla v5.4s, v13.4s, v0.s[0]
+	WORD $0xbd4055e0 // ldr s0, [x15, #84]
+	WORD $0x4f8011c4 // fmla v4.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a3 // fmla v3.4s, v13.4s, v0.s[0]
+	WORD $0xbd4075e0 // ldr s0, [x15, #116]
+	WORD $0x4f8011c2 // fmla v2.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a1 // fmla v1.4s, v13.4s, v0.s[0]
+	WORD $0xbd4019e0 // ldr s0, [x15, #24]
+	WORD $0x4f801188 // fmla v8.4s, v12.4s, v0.s[0]
+	WORD $0x4f801167 // fmla v7.4s, v11.4s, v0.s[0]
+	WORD $0xbd4039e0 // ldr s0, [x15, #56]
+	WORD $0x4f801186 // fmla v6.4s, v12.4s, v0.s[0]
+	WORD $0x4f801165 // fmla v5.4s, v11.4s, v0.s[0]
+	WORD $0xbd4059e0 // ldr s0, [x15, #88]
+	WORD $0x4f801184 // fmla v4.4s, v12.4s, v0.s[0]
+	WORD $0x4f801163 // fmla v3.4s, v11.4s, v0.s[0]
+	WORD $0xbd4079e0 // ldr s0, [x15, #120]
+	WORD $0x4f801182 // fmla v2.4s, v12.4s, v0.s[0]
+	WORD $0x4f801161 // fmla v1.4s, v11.4s, v0.s[0]
+	WORD $0xbd401de0 // ldr s0, [x15, #28]
+	WORD $0x4f801148 // fmla v8.4s, v10.4s, v0.s[0]
+	WORD $0x4f801127 // fmla v7.4s, v9.4s, v0.s[0]
+	WORD $0xbd403de0 // ldr s0, [x15, #60]
+	WORD $0x4f801146 // fmla v6.4s, v10.4s, v0.s[0]
+	WORD $0x4f801125 // fmla v5.4s, v9.4s, v0.s[0]
+	WORD $0xbd405de0 // ldr s0, [x15, #92]
+	WORD $0x4f801144 // fmla v4.4s, v10.4s, v0.s[0]
+	WORD $0x4f801123 // fmla v3.4s, v9.4s, v0.s[0]
+	WORD $0xbd407de0 // ldr s0, [x15, #124]
+	WORD $0x4f801142 // fmla v2.4s, v10.4s, v0.s[0]
+	WORD $0x4f801121 // fmla v1.4s, v9.4s, v0.s[0]
+	WORD $0xad001d08 // stp q8, q7, [x8, #0]
+	WORD $0xad0014e6 // stp q6, q5, [x7, #0]
+	WORD $0xad000cc4 // stp q4, q3, [x6, #0]
+	WORD $0xad0004a2 // stp q2, q1, [x5, #0]
+	ADD  $16, R14, R0
+	WORD $0x4d40c808 // ld1r {v8.4s}, [x0]
+	WORD $0x4ea81d07 // mov v7.16b, v8.16b
+	ADD  $20, R14, R0
+	WORD $0x4d40c806 // ld1r {v6.4s}, [x0]
+	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	ADD  $24, R14, R0
+	WORD $0x4d40c804 // ld1r {v4.4s}, [x0]
+	WORD $0x4ea41c83 // mov v3.16b, v4.16b
+	ADD  $28, R14, R0
+	WORD $0x4d40c802 // ld1r {v2.4s}, [x0]
+	WORD $0x4ea21c41 // mov v1.16b, v2.16b
+	WORD $0xbd4081e0 // ldr s0, [x15, #128]
+	WORD $0x4f801308 // fmla v8.4s, v24.4s, v0.s[0]
+	WORD $0x4f8012e7 // fmla v7.4s, v23.4s, v0.s[0]
+	WORD $0xbd40a1e0 // ldr s0, [x15, #160]
+	WORD $0x4f801306 // fmla v6.4s, v24.4s, v0.s[0]
+	WORD $0x4f8012e5 // fmla v5.4s, v23.4s, v0.s[0]
+	WORD $0xbd40c1e0 // ldr s0, [x15, #192]
+	WORD $0x4f801304 // fmla v4.4s, v24.4s, v0.s[0]
+	WORD $0x4f8012e3 // fmla v3.4s, v23.4s, v0.s[0]
+	WORD $0xbd40e1e0 // ldr s0, [x15, #224]
+	WORD $0x4f801302 // fmla v2.4s, v24.4s, v0.s[0]
+	WORD $0x4f8012e1 // fmla v1.4s, v23.4s, v0.s[0]
+	WORD $0xbd4085e0 // ldr s0, [x15, #132]
+	WORD $0x4f8012c8 // fmla v8.4s, v22.4s, v0.s[0]
+	WORD $0x4f8012a7 // fmla v7.4s, v21.4s, v0.s[0]
+	WORD $0xbd40a5e0 // ldr s0, [x15, #164]
+	WORD $0x4f8012c6 // fmla v6.4s, v22.4s, v0.s[0]
+	WORD $0x4f8012a5 // fmla v5.4s, v21.4s, v0.s[0]
+	WORD $0xbd40c5e0 // ldr s0, [x15, #196]
+	WORD $0x4f8012c4 // fmla v4.4s, v22.4s, v0.s[0]
+	WORD $0x4f8012a3 // fmla v3.4s, v21.4s, v0.s[0]
+	WORD $0xbd40e5e0 // ldr s0, [x15, #228]
+	WORD $0x4f8012c2 // fmla v2.4s, v22.4s, v0.s[0]
+	WORD $0x4f8012a1 // fmla v1.4s, v21.4s, v0.s[0]
+	WORD $0xbd4089e0 // ldr s0, [x15, #136]
+	WORD $0x4f801288 // fmla v8.4s, v20.4s, v0.s[0]
+	WORD $0x4f801267 // fmla v7.4s, v19.4s, v0.s[0]
+	WORD $0xbd40a9e0 // ldr s0, [x15, #168]
+	WORD $0x4f801286 // fmla v6.4s, v20.4s, v0.s[0]
+	WORD $0x4f801265 // fmla v5.4s, v19.4s, v0.s[0]
+	WORD $0xbd40c9e0 // ldr s0, [x15, #200]
+	WORD $0x4f801284 // fmla v4.4s, v20.4s, v0.s[0]
+	WORD $0x4f801263 // fmla v3.4s, v19.4s, v0.s[0]
+	WORD $0xbd40e9e0 // ldr s0, [x15, #232]
+	WORD $0x4f801282 // fmla v2.4s, v20.4s, v0.s[0]
+	WORD $0x4f801261 // fmla v1.4s, v19.4s, v0.s[0]
+	WORD $0xbd408de0 // ldr s0, [x15, #140]
+	WORD $0x4f801248 // fmla v8.4s, v18.4s, v0.s[0]
+	WORD $0x4f801227 // fmla v7.4s, v17.4s, v0.s[0]
+	WORD $0xbd40ade0 // ldr s0, [x15, #172]
+	WORD $0x4f801246 // fmla v6.4s, v18.4s, v0.s[0]
+	WORD $0x4f801225 // fmla v5.4s, v17.4s, v0.s[0]
+	WORD $0xbd40cde0 // ldr s0, [x15, #204]
+	WORD $0x4f801244 // fmla v4.4s, v18.4s, v0.s[0]
+	WORD $0x4f801223 // fmla v3.4s, v17.4s, v0.s[0]
+	WORD $0xbd40ede0 // ldr s0, [x15, #236]
+	WORD $0x4f801242 // fmla v2.4s, v18.4s, v0.s[0]
+	WORD $0x4f801221 // fmla v1.4s, v17.4s, v0.s[0]
+	WORD $0xbd4091e0 // ldr s0, [x15, #144]
+	WORD $0x4f801208 // fmla v8.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e7 // fmla v7.4s, v15.4s, v0.s[0]
+	WORD $0xbd40b1e0 // ldr s0, [x15, #176]
+	WORD $0x4f801206 // fmla v6.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e5 // fmla v5.4s, v15.4s, v0.s[0]
+	WORD $0xbd40d1e0 // ldr s0, [x15, #208]
+	WORD $0x4f801204 // fmla v4.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e3 // fmla v3.4s, v15.4s, v0.s[0]
+	WORD $0xbd40f1e0 // ldr s0, [x15, #240]
+	WORD $0x4f801202 // fmla v2.4s, v16.4s, v0.s[0]
+	WORD $0x4f8011e1 // fmla v1.4s, v15.4s, v0.s[0]
+	WORD $0xbd4095e0 // ldr s0, [x15, #148]
+	WORD $0x4f8011c8 // fmla v8.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a7 // fmla v7.4s, v13.4s, v0.s[0]
+	WORD $0xbd40b5e0 // ldr s0, [x15, #180]
+	WORD $0x4f8011c6 // fmla v6.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a5 // fmla v5.4s, v13.4s, v0.s[0]
+	WORD $0xbd40d5e0 // ldr s0, [x15, #212]
+	WORD $0x4f8011c4 // fmla v4.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a3 // fmla v3.4s, v13.4s, v0.s[0]
+	WORD $0xbd40f5e0 // ldr s0, [x15, #244]
+	WORD $0x4f8011c2 // fmla v2.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011a1 // fmla v1.4s, v13.4s, v0.s[0]
+	WORD $0xbd4099e0 // ldr s0, [x15, #152]
+	WORD $0x4f801188 // fmla v8.4s, v12.4s, v0.s[0]
+	WORD $0x4f801167 // fmla v7.4s, v11.4s, v0.s[0]
+	WORD $0xbd40b9e0 // ldr s0, [x15, #184]
+	WORD $0x4f801186 // fmla v6.4s, v12.4s, v0.s[0]
+	WORD $0x4f801165 // fmla v5.4s, v11.4s, v0.s[0]
+	WORD $0xbd40d9e0 // ldr s0, [x15, #216]
+	WORD $0x4f801184 // fmla v4.4s, v12.4s, v0.s[0]
+	WORD $0x4f801163 // fmla v3.4s, v11.4s, v0.s[0]
+	WORD $0xbd40f9e0 // ldr s0, [x15, #248]
+	WORD $0x4f801182 // fmla v2.4s, v12.4s, v0.s[0]
+	WORD $0x4f801161 // fmla v1.4s, v11.4s, v0.s[0]
+	WORD $0xbd409de0 // ldr s0, [x15, #156]
+	WORD $0x4f801148 // fmla v8.4s, v10.4s, v0.s[0]
+	WORD $0x4f801127 // fmla v7.4s, v9.4s, v0.s[0]
+	WORD $0xbd40bde0 // ldr s0, [x15, #188]
+	WORD $0x4f801146 // fmla v6.4s, v10.4s, v0.s[0]
+	WORD $0x4f801125 // fmla v5.4s, v9.4s, v0.s[0]
+	WORD $0xbd40dde0 // ldr s0, [x15, #220]
+	WORD $0x4f801144 // fmla v4.4s, v10.4s, v0.s[0]
+	WORD $0x4f801123 // fmla v3.4s, v9.4s, v0.s[0]
+	WORD $0xbd40fde0 // ldr s0, [x15, #252]
+	WORD $0x4f801142 // fmla v2.4s, v10.4s, v0.s[0]
+	WORD $0x4f801121 // fmla v1.4s, v9.4s, v0.s[0]
+	WORD $0xad001c88 // stp q8, q7, [x4, #0]
+	WORD $0xad001466 // stp q6, q5, [x3, #0]
+	WORD $0xad000c44 // stp q4, q3, [x2, #0]
+	WORD $0xad000422 // stp q2, q1, [x1, #0]
+	ADD  $32, R8, R8
+	SUBS $1, R13, R13
+	BNE  vector
 	RET
 
 // func peakNEON(n int)

@@ -134,17 +134,18 @@ func TestAddInOrder(t *testing.T) {
 func TestTurn(t *testing.T) {
 	for _, isa := range vec.ISAs() {
 		k := For(isa)
-		n, stride := 3, k.lanes*k.lanes+5
-		src, dst := make([]float32, n*k.lanes*k.lanes), make([]float32, n*stride)
+		square, n, panels := k.lanes*k.lanes, 3, 2
+		stride, from := panels*square+5, n*square+7
+		src, dst := make([]float32, panels*from), make([]float32, n*stride)
 		for i := range src {
 			src[i] = float32(i + 1)
 		}
-		k.turn(dst, src, stride, n)
+		k.turn(dst, src, stride, n, from, panels)
 		for b := range n {
 			for j := range stride {
 				want := float32(0) // between squares nothing is written
-				if j < k.lanes*k.lanes {
-					want = src[(b*k.lanes+j%k.lanes)*k.lanes+j/k.lanes]
+				if p := j / square; p < panels {
+					want = src[p*from+(b*k.lanes+j%k.lanes)*k.lanes+j%square/k.lanes]
 				}
 				if got := dst[b*stride+j]; got != want {
 					t.Fatalf("%s: square %d: [%d] is %v, want %v", isa, b, j, got, want)

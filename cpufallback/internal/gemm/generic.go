@@ -8,7 +8,26 @@ func generic() *Kernels {
 	k := &Kernels{lanes: 4, vectors: 1, rows: 2, dotRows: 2, pack: pack, fold: fold, sums: sums, adds: adds, turn: turn, peak: peak}
 	k.tile[1][1], k.tile[1][2] = tile1, tile2
 	k.dots[1], k.dots[2] = dots1, dots2
+	for c := range k.mix {
+		k.mix[c] = mix
+	}
 	return k
+}
+
+func mix(a, bias, x []float32, row, vecs int) {
+	c := len(bias)
+	var y [maxMix]float32
+	for m := range 4 * vecs {
+		for i, sum := range bias {
+			for j, w := range a[i*c : (i+1)*c] {
+				sum += w * x[j*row+m]
+			}
+			y[i] = sum
+		}
+		for i, v := range y[:c] {
+			x[i*row+m] = v
+		}
+	}
 }
 
 func tile1(t *tileArgs) {
@@ -195,11 +214,13 @@ func adds(dst, src []float32, stride, parts int) {
 	}
 }
 
-func turn(dst, src []float32, stride, n int) {
-	for b := range n {
-		for i := range 4 {
-			for j := range 4 {
-				dst[b*stride+j*4+i] = src[(b*4+i)*4+j]
+func turn(dst, src []float32, stride, n, from, panels int) {
+	for p := range panels {
+		for b := range n {
+			for i := range 4 {
+				for j := range 4 {
+					dst[b*stride+(p*4+j)*4+i] = src[p*from+(b*4+i)*4+j]
+				}
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func (k *Kernels) InBF16() *Kernels {
 		return nil
 	}
 	half.Kernels = *k
-	half.Kernels.tile = half.tile
+	half.Kernels.tile, half.Kernels.panels = half.tile, [maxRows + 1]func(*tileArgs){}
 	rounding := *k
 	rounding.half = half
 	return &rounding

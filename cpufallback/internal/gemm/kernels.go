@@ -19,19 +19,27 @@ type Kernels struct {
 
 	tile [maxVectors + 1][maxRows + 1]func(*tileArgs) // by vectors and rows
 	dots [maxDotRows + 1]func(*dotArgs)               // by rows
+
+	// panels are tiles of all vectors by as many rows as long operands are cut in: A is panels, Row and K are lanes, Col is 1.
+	panels [maxRows + 1]func(*tileArgs)
+
+	mix  [maxMix + 1]func(a, bias, x []float32, row, vecs int) // by channels, see Mix
 	pack func(*packArgs)
 	fold func(*foldArgs)
 	peak func(n int)                                 // n times 24 vectors of multiply-adds
 	sums func(dst, src []float32, stride, n int)     // dst[i] += sum of src[i*stride : i*stride+n]; n a multiple of lanes
 	adds func(dst, src []float32, stride, parts int) // dst[i] += src[i] + src[stride+i] + .. (parts of them)
 	half *halfKernels                                // if factors are rounded to BF16
-	turn func(dst, src []float32, stride, n int)     // dst[b*stride+j*lanes+i] = src[(b*lanes+i)*lanes+j], i and j < lanes, b < n
+
+	// dst[b*stride + (p*lanes+j)*lanes + i] = src[p*from + (b*lanes+i)*lanes + j], i and j < lanes, b < n, p < panels
+	turn func(dst, src []float32, stride, n, from, panels int)
 }
 
 const (
 	maxVectors = 2
 	maxRows    = 9
 	maxDotRows = 6
+	maxMix     = 16
 	dotCols    = 4
 
 	// line is what columns, rows of scratch and starts of tiles are rounded up to: a cache line, the widest vector.

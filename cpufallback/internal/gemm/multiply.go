@@ -19,7 +19,8 @@ func (k *Kernels) multiply(s *Scratch, a *Weights, panels []float32, cols int, c
 }
 
 // multiplyTo computes cols columns of the target from packed panels. A few rows of a at a time meet all panels while they are in
-// the cache. Where the sum is too long for one call, its parts wait in scratch.
+// the cache. Where the sum is too long for one call, its parts wait in scratch. Unless something else is to be fetched meanwhile, the
+// next few rows are.
 func (k *Kernels) multiplyTo(s *Scratch, a *Weights, panels []float32, cols int, to target, end *End) {
 	if a.Half != nil {
 		panels, a, k = k.pairsOf(s, a, panels, cols), a.Half, &k.half.Kernels
@@ -41,9 +42,17 @@ func (k *Kernels) multiplyTo(s *Scratch, a *Weights, panels []float32, cols int,
 		aheadStep = width
 	}
 	vecs, _ := k.split(cols)
+	next := lines == 0 && units > step && a.Groups*a.Segs == 1 && (a.Row == 1 || a.Row == a.K)
 	for u := 0; u < units; u += step {
 		n, row := min(step, units-u), u*perUnit
-		if u > 0 {
+		if next {
+			after := u + step
+			if after >= units {
+				after = 0 // for the next panels
+			}
+			ahead, lines = k.fetchRows(t, a, after, min(step, units-after), vecs)
+			aheadStep = lines * line
+		} else if u > 0 {
 			lines = 0 // fetched with the first rows
 		}
 		for v := 0; v < vecs; v += k.vectors {
@@ -77,6 +86,21 @@ func (k *Kernels) multiplyTo(s *Scratch, a *Weights, panels []float32, cols int,
 			}
 		}
 	}
+}
+
+// fetchRows lets products of so many vectors of columns fetch rows [u, u+n) of a, which are one array: for every term of a sum some
+// lines, from float32 at on for the first columns.
+func (k *Kernels) fetchRows(t *tileArgs, a *Weights, u, n, vecs int) (at, lines int) {
+	tiles := (vecs + k.vectors - 1) / k.vectors
+	perTile := func(floats int) int { return (roundUp(floats, line)/line + tiles - 1) / tiles }
+	t.Ahead = a.W
+	if a.Row == 1 { // of a transpose: a term's rows lie side by side, and far from the next one's, which no processor expects
+		t.AheadRow = a.Col
+		return u, perTile(u%line + n)
+	}
+	lines = perTile(n)
+	t.AheadRow = tiles * lines * line
+	return u * a.Row, lines
 }
 
 // depth is how many terms a sum has, and in how many parts it is cut.
@@ -161,8 +185,16 @@ func (k *Kernels) run(t *tileArgs, b base, nv, row, rows, blocks, aBlk, cRows in
 	if t.Flags&addBias != 0 {
 		t.Bias, t.BiasBlk = b.bias[row:], cRows
 	}
-	k.tile[nv][rows](t)
+	k.tileOf(t, nv, rows)(t)
 	fetched := min(blocks, t.AheadLines)
 	t.AheadAt += fetched * line
 	t.AheadLines -= fetched
+}
+
+// tileOf is the kernel for a tile of rows and vectors.
+func (k *Kernels) tileOf(t *tileArgs, nv, rows int) func(*tileArgs) {
+	if nv == k.vectors && t.Segs > 1 && t.K == k.lanes && t.Row == k.lanes && t.Col == 1 && k.panels[rows] != nil {
+		return k.panels[rows]
+	}
+	return k.tile[nv][rows]
 }

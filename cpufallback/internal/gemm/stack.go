@@ -113,7 +113,7 @@ func (k *Kernels) ReserveStack(s *Scratch, p *Stack) {
 		l := &p.Layers[i]
 		sums = max(sums, k.sumsFloats(&l.W), k.sumsFloats(&l.Back))
 		if vecs*k.lanes > maxDepth {
-			sums = max(sums, l.rows*k.vectors*k.lanes)
+			sums = max(sums, l.height*k.vectors*k.lanes)
 		}
 	}
 	k.reserveHalfStack(s, p)
@@ -221,7 +221,9 @@ func (k *Kernels) toPlain(s *Scratch, p *Stack, a *Weights, taps *Taps, x panels
 // gradient of what is hidden never leaves the cache.
 func (k *Kernels) StackBackward(s *Scratch, p *Stack, part int) {
 	c := p.C[part*p.Floats:][:p.Floats]
-	clear(c)
+	for i := range p.Layers {
+		clear(c[p.Layers[i].SumsAt:][:p.Layers[i].Out*k.lanes])
+	}
 	for tile := part * p.PartTiles; tile < (part+1)*p.PartTiles; tile++ {
 		m := tile * p.Tile
 		n := min(p.Tile, p.M-m)
@@ -229,10 +231,10 @@ func (k *Kernels) StackBackward(s *Scratch, p *Stack, part int) {
 			break
 		}
 		dy, last := k.packY(s, p, m, n), len(p.Layers)-1
-		k.rowSums(p, last, dy, n, c)
+		k.rowSums(p, last, dy, 0, p.Layers[last].Out, n, c)
 		for i := last; i >= 0; i-- {
 			l := &p.Layers[i]
-			k.gradient(s, p, i, dy, m, n, 0, l.cols, c[l.At:])
+			k.gradient(s, p, i, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], tile > part*p.PartTiles)
 			var dx panels
 			var sums []float32
 			if i > 0 {
@@ -259,7 +261,11 @@ func (k *Kernels) StackBack(s *Scratch, p *Stack, i, m, n int) {
 	if i > 0 {
 		dx = k.hidden(p, i-1, m)
 	}
-	k.back(s, p, i, k.dyOf(s, p, i, m, n), dx, nil, m, n)
+	dy := k.dyOf(s, p, i, m, n)
+	if i < len(p.Layers)-1 { // while some columns are multiplied, the next ones come
+		k.fetch(s, p, &p.Layers[i].Back, i, m+k.vectors*k.lanes)
+	}
+	k.back(s, p, i, dy, dx, nil, m, n)
 	s.forget()
 }
 

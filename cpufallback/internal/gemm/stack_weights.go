@@ -7,7 +7,8 @@ package gemm
 type Gradient struct {
 	rows, cols int  // of C
 	swapped    bool // A is what the layer read
-	width      int  // columns of B that are taken at a time
+	width      int  // columns of B in a chunk
+	height     int  // rows of A in a chunk
 	direct     bool // there is one part, and it is added to DW at once
 	Parts      int
 	PartTiles  int // tiles in a part
@@ -16,8 +17,10 @@ type Gradient struct {
 
 // Chunks of an unfused stack.
 const (
-	leastWidth  = 32   // columns of B: a tile of C
-	mostWidth   = 128  // columns of B: fewer would read a long A too often
+	leastWidth  = 64   // columns of B: fewer would read A too often
+	mostWidth   = 128  // columns of B, where A is long
+	leastHeight = 128  // rows of A: fewer would turn B too often
+	fewChunks   = 8    // occupy a few cores
 	partColumns = 1024 // of the batch, worth a part that is added to the others afterwards
 	sumColumns  = 256  // of the batch, taken at a time
 )
@@ -32,10 +35,16 @@ func (p *Stack) planGradient(i, tiles int) {
 	} else if i == 0 && 4*g.cols < 3*roundUp(g.cols, 2*line) {
 		g.rows, g.cols, g.swapped = g.cols, g.rows, true
 	}
-	g.width = g.cols
+	g.width, g.height = g.cols, g.rows
 	if !p.Fused {
-		g.width = min(g.cols, max(leastWidth, min(p.M/leastWidth, mostWidth)/leastWidth*leastWidth))
-		parts := max(1, min(stackParts/g.chunks(), p.M/partColumns))
+		g.width = min(g.cols, min(max(p.M/(2*line), leastWidth), mostWidth)/(2*line)*(2*line))
+		parts := max(1, min(stackParts/g.widths(), p.M/partColumns))
+		if parts*g.widths() < fewChunks {
+			g.height = max(leastHeight, roundUp(g.rows*parts*g.widths()/fewChunks, line))
+		}
+		if many := min(stackParts, p.M/partColumns); last && l.Taps > 1 && many >= fewChunks { // packing dy once more for every width would cost as much
+			g.width, g.height, parts = g.cols, g.rows, many
+		}
 		g.PartTiles = (tiles + parts - 1) / parts
 		g.Parts = (tiles + g.PartTiles - 1) / g.PartTiles
 		g.direct = g.Parts == 1 && !g.swapped && (!last || l.Taps == 1)
@@ -51,42 +60,76 @@ func (p *Stack) sumTile() int {
 	return max(1, sumColumns/p.Tile) * p.Tile
 }
 
-// chunks is how many widths the columns are.
-func (g *Gradient) chunks() int { return (g.cols + g.width - 1) / g.width }
+// widths is how many widths the columns are.
+func (g *Gradient) widths() int { return (g.cols + g.width - 1) / g.width }
+
+// chunks is how many pieces of a width and a height a part is.
+func (g *Gradient) chunks() int { return g.widths() * ((g.rows + g.height - 1) / g.height) }
 
 // Chunks is how many pieces of work the gradient is in an unfused stack.
 func (g *Gradient) Chunks() int { return g.Parts * g.chunks() }
 
-// StackWeights does one chunk of layer i's gradient, and with the first of a part's the sums.
+// StackWeights does one chunk of layer i's gradient, and with the first of some rows of dy their sums.
 func (k *Kernels) StackWeights(s *Scratch, p *Stack, i, chunk int) {
 	g := &p.Layers[i].Gradient
-	part, b0 := chunk/g.chunks(), chunk%g.chunks()*g.width
-	b1 := min(b0+g.width, g.cols)
+	part, piece := chunk/g.chunks(), chunk%g.chunks()
+	a0, b0 := piece/g.widths()*g.height, piece%g.widths()*g.width
+	a1, b1 := min(a0+g.height, g.rows), min(b0+g.width, g.cols)
 	c := p.C[part*p.Floats:][:p.Floats]
 	to := p.Layers[i].DW
 	if !g.direct {
 		to = c[g.At:]
-		for r := range g.rows {
-			clear(to[r*g.cols+b0 : r*g.cols+b1])
-		}
 	}
-	if b0 == 0 {
-		clear(c[g.SumsAt:][:p.Layers[i].Out*k.lanes])
+	r0, r1 := 0, 0 // the rows of dy that this chunk adds up
+	switch out := p.Layers[i].Out; {
+	case g.rows == out && !g.swapped && b0 == 0:
+		r0, r1 = a0, a1
+	case (g.rows != out || g.swapped) && piece == 0:
+		r1 = out
 	}
-	end, step := min(p.M, (part+1)*g.PartTiles*p.Tile), p.sumTile()
-	for m := part * g.PartTiles * p.Tile; m < end; m += step {
+	clear(c[g.SumsAt+r0*k.lanes:][:(r1-r0)*k.lanes])
+	first, step := part*g.PartTiles*p.Tile, p.sumTile()
+	end := min(p.M, first+g.PartTiles*p.Tile)
+	for m := first; m < end; m += step {
 		n := min(step, end-m)
 		dy := k.dyOf(s, p, i, m, n)
-		k.gradient(s, p, i, dy, m, n, b0, b1, to)
-		if b0 == 0 {
-			k.rowSums(p, i, dy, n, c)
+		k.gradient(s, p, i, dy, m, n, a0, a1, b0, b1, to, g.direct || m > first)
+		if r1 > r0 {
+			k.rowSums(p, i, dy, r0, r1, n, c)
 		}
 	}
 	s.forget()
 }
 
-// gradient adds columns [b0, b1) of C over columns [m, m+n) of the batch.
-func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, b0, b1 int, c []float32) {
+// EndsTogether says whether an unfused stack has so many parts of its first layer's gradient that StackEnd takes the tiles of each through
+// the first two layers.
+func (p *Stack) EndsTogether() bool {
+	g := &p.Layers[0].Gradient
+	return !p.Fused && g.chunks() == 1 && g.Parts >= fewChunks
+}
+
+// StackEnd goes back through the second layer of an unfused stack and then the first, in all tiles of a part: the gradient of what is
+// hidden between them is still in the cache when it is read.
+func (k *Kernels) StackEnd(s *Scratch, p *Stack, part int) {
+	l := &p.Layers[0]
+	c := p.C[part*p.Floats:][:p.Floats]
+	clear(c[l.SumsAt:][:l.Out*k.lanes])
+	first := part * l.PartTiles * p.Tile
+	end := min(p.M, first+l.PartTiles*p.Tile)
+	for m := first; m < end; m += p.Tile {
+		n := min(p.Tile, end-m)
+		k.StackBack(s, p, 1, m, n)
+		dy := k.hidden(p, 0, m)
+		k.gradient(s, p, 0, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], m > first)
+		k.rowSums(p, 0, dy, 0, l.Out, n, c)
+		s.tile.AheadLines = 0
+		k.back(s, p, 0, dy, panels{}, nil, m, n)
+	}
+	s.forget()
+}
+
+// gradient computes rows [a0, a1) and columns [b0, b1) of C over columns [m, m+n) of the batch, or adds them to what is there.
+func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, a0, a1, b0, b1 int, c []float32, add bool) {
 	g := &p.Layers[i].Gradient
 	var x panels
 	if i == 0 {
@@ -98,6 +141,7 @@ func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, b0, b1 
 	if g.swapped {
 		a, b = x, dy
 	}
+	a.p, a.rows = a.p[a0*k.lanes:], a1-a0
 	vecs, _ := k.split(n)
 	w := Weights{W: a.p, Groups: 1, Rows: a.rows, Row: k.lanes, Segs: vecs, Seg: a.stride, K: k.lanes, Col: 1}
 	if k.half != nil {
@@ -106,7 +150,7 @@ func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, b0, b1 
 	width := k.vectors * k.lanes
 	for ; b0 < b1; b0 += width { // what is turned stays in the L1 cache
 		cols := min(width, b1-b0)
-		k.multiply(s, &w, k.turnRows(s, b, b0, cols, vecs), cols, c[b0:], g.cols, &End{Add: true})
+		k.multiply(s, &w, k.turnRows(s, b, b0, cols, vecs), cols, c[a0*g.cols+b0:], g.cols, &End{Add: add})
 	}
 }
 
@@ -115,32 +159,31 @@ func (k *Kernels) turnRows(s *Scratch, x panels, r, rows, vecs int) []float32 {
 	stride := k.panelStride(vecs * k.lanes)
 	whole, rest := rows/k.lanes, rows%k.lanes
 	turned := Grow(&s.turned, k.vectors*stride)
-	square := Grow(&s.square, k.lanes*k.lanes) // the last rows, and zeros
-	clear(square)
-	for v := range vecs {
-		from, to := x.p[v*x.stride+r*k.lanes:], turned[v*k.lanes*k.lanes:]
-		if whole > 0 {
-			k.turn(to, from, stride, whole)
-		}
-		if rest > 0 {
-			copy(square, from[whole*k.lanes*k.lanes:][:rest*k.lanes])
-			k.turn(to[whole*stride:], square, stride, 1)
+	from := x.p[r*k.lanes:]
+	if whole > 0 {
+		k.turn(turned, from, stride, whole, x.stride, vecs)
+	}
+	if rest > 0 {
+		square := Grow(&s.square, k.lanes*k.lanes) // the last rows, and zeros
+		clear(square)
+		for v := range vecs {
+			copy(square, from[v*x.stride+whole*k.lanes*k.lanes:][:rest*k.lanes])
+			k.turn(turned[whole*stride+v*k.lanes*k.lanes:], square, stride, 1, 0, 1)
 		}
 	}
 	return turned
 }
 
-// rowSums adds the rows of dy, lane by lane, to the sums in c: of each tap that is the pixel itself.
-func (k *Kernels) rowSums(p *Stack, i int, dy panels, n int, c []float32) {
+// rowSums adds rows [r0, r1) of dy, lane by lane, to the sums in c: of each tap that is the pixel itself.
+func (k *Kernels) rowSums(p *Stack, i int, dy panels, r0, r1, n int, c []float32) {
 	l := &p.Layers[i]
 	vecs, _ := k.split(n)
-	sums := c[l.SumsAt:][:l.Out*k.lanes]
 	if dy.rows == l.Out {
-		k.adds(sums, dy.p, dy.stride, vecs)
+		k.adds(c[l.SumsAt+r0*k.lanes:][:(r1-r0)*k.lanes], dy.p[r0*k.lanes:], dy.stride, vecs)
 		return
 	}
-	for o := range l.Out {
-		k.adds(sums[o*k.lanes:][:k.lanes], dy.p[(o*l.Taps+l.Taps/2)*k.lanes:], dy.stride, vecs)
+	for o := r0; o < r1; o++ {
+		k.adds(c[l.SumsAt+o*k.lanes:][:k.lanes], dy.p[(o*l.Taps+l.Taps/2)*k.lanes:], dy.stride, vecs)
 	}
 }
 
@@ -151,7 +194,7 @@ func (p *Stack) AddChunks(i int) int {
 }
 
 func (p *Stack) addRows(i int) int {
-	const enough = 1 << 16 // additions
+	const enough = 1 << 14 // additions
 	g := &p.Layers[i].Gradient
 	if g.direct {
 		return g.rows
@@ -164,30 +207,34 @@ func (k *Kernels) AddGradient(p *Stack, i, chunk int, db []float32) {
 	l := &p.Layers[i]
 	g := &l.Gradient
 	if chunk == 0 {
-		for part := range g.Parts {
-			k.sums(db, p.C[part*p.Floats+g.SumsAt:], k.lanes, k.lanes)
+		sums := p.C[g.SumsAt:][:l.Out*k.lanes]
+		if g.Parts > 1 {
+			k.adds(sums, p.C[p.Floats+g.SumsAt:], p.Floats, g.Parts-1)
 		}
+		k.sums(db, sums, k.lanes, k.lanes)
 	}
 	if g.direct {
 		return
 	}
 	perChunk := p.addRows(i)
-	for r := chunk * perChunk; r < min((chunk+1)*perChunk, g.rows); r++ {
-		row := p.C[g.At+r*g.cols:]
-		switch {
-		case g.swapped: // row r is column r of DW
-			k.addParts(p, g, r)
-			for j, v := range row[:g.cols] {
+	r0, r1 := chunk*perChunk, min((chunk+1)*perChunk, g.rows)
+	folded := g.cols == l.In && l.Taps > 1
+	if !g.swapped && !folded {
+		k.adds(l.DW[r0*g.cols:r1*g.cols], p.C[g.At+r0*g.cols:], p.Floats, g.Parts)
+		return
+	}
+	for r := r0; r < r1; r++ {
+		k.addParts(p, g, r)
+		row := p.C[g.At+r*g.cols:][:g.cols]
+		if g.swapped { // row r is column r of DW
+			for j, v := range row {
 				l.DW[j*g.rows+r] += v
 			}
-		case g.cols == l.In && l.Taps > 1: // row r is tap r%Taps of output r/Taps
-			k.addParts(p, g, r)
-			dw := l.DW[r/l.Taps*l.In*l.Taps+r%l.Taps:]
-			for j, v := range row[:g.cols] {
-				dw[j*l.Taps] += v
-			}
-		default:
-			k.adds(l.DW[r*g.cols:][:g.cols], row, p.Floats, g.Parts)
+			continue
+		}
+		dw := l.DW[r/l.Taps*l.In*l.Taps+r%l.Taps:] // row r is tap r%Taps of output r/Taps
+		for j, v := range row {
+			dw[j*l.Taps] += v
 		}
 	}
 }

@@ -26,7 +26,7 @@ type CurvePass func(c *Curve, params, x, d []float32)
 type CurvePasses struct{ Forward, Inverse, Backward, InverseBackward CurvePass }
 
 // curveKinds is how many kinds of curves there are.
-const curveKinds = device.LogisticMixture + 1
+const curveKinds = device.GaussianMixture + 1
 
 // What assembly needs of scratch memory, in registers: slots, constants, and rows of a value for every bin of two strips of columns.
 // ../gen/vec has the same map.

@@ -17,21 +17,22 @@ type (
 // machine is what the two instruction sets differ in. Its methods emit code.
 type machine struct {
 	suffix   string
-	lanes    int  // float32s in a register
-	wide     bool // AVX-512: 32 registers, opmasks
-	arm      bool // what is written for AVX2, compiled for arm64 by package neon
-	halves   bool // the factors of products are pairs of BF16
-	tileRows int  // of two vectors: accumulators, two registers for B and one or two for A must fit
-	dotRows  int  // of four sums
-	window   Mem  // see windowTable
-	bits     Mem  // see bitTable
+	lanes    int   // float32s in a register
+	wide     bool  // AVX-512: 32 registers, opmasks
+	arm      bool  // what is written for AVX2, compiled for arm64 by package neon
+	halves   bool  // the factors of products are pairs of BF16
+	tileRows int   // of two vectors: accumulators, two registers for B and one or two for A must fit
+	dotRows  int   // of four sums
+	mixes    []int // channels, where all of a column and some sums fit
+	window   Mem   // see windowTable
+	bits     Mem   // see bitTable
 	stubs    []string
 }
 
 var machines = map[string]*machine{
-	"avx2":   {suffix: "AVX2", lanes: 8, tileRows: 6, dotRows: 3},
-	"neon":   {suffix: "NEON", lanes: 8, tileRows: 6, dotRows: 3, arm: true},
-	"avx512": {suffix: "AVX512", lanes: 16, wide: true, tileRows: 9, dotRows: 6},
+	"avx2":   {suffix: "AVX2", lanes: 8, tileRows: 6, dotRows: 3, mixes: []int{2, 4, 6, 8}},
+	"neon":   {suffix: "NEON", lanes: 8, tileRows: 6, dotRows: 3, mixes: []int{2, 4, 6, 8}, arm: true},
+	"avx512": {suffix: "AVX512", lanes: 16, wide: true, tileRows: 9, dotRows: 6, mixes: []int{2, 4, 6, 8, 12, 16}},
 }
 
 // arch is the architecture that the code is for.

@@ -65,6 +65,9 @@ func (m *machine) productFamily() {
 			m.tile(rows, nv)
 		}
 	}
+	for _, rows := range m.panelRows() {
+		m.panels(rows, vectors)
+	}
 	for rows := 1; rows <= m.dotRows; rows++ {
 		m.dots(rows)
 	}
@@ -73,7 +76,18 @@ func (m *machine) productFamily() {
 	m.sums()
 	m.adds()
 	m.turn()
+	for _, c := range m.mixes {
+		m.mix(c)
+	}
 	m.peak()
+}
+
+// panelRows are those of the blocks that many rows are cut in. On arm64 nobody has measured that unrolling pays.
+func (m *machine) panelRows() []int {
+	if m.arm {
+		return nil
+	}
+	return []int{m.tileRows - 1, m.tileRows}
 }
 
 // goFile declares the functions, and makes a Kernels of them.
@@ -90,8 +104,14 @@ func (m *machine) goFile() []byte {
 			fmt.Fprintf(&b, "k.tile[%d][%d] = tile%dx%d%s\n", nv, n, n, nv, m.suffix)
 		}
 	}
+	for _, n := range m.panelRows() {
+		fmt.Fprintf(&b, "k.panels[%d] = panels%dx%d%s\n", n, n, vectors, m.suffix)
+	}
 	for n := 1; n <= m.dotRows; n++ {
 		fmt.Fprintf(&b, "k.dots[%d] = dots%d%s\n", n, n, m.suffix)
+	}
+	for _, c := range m.mixes {
+		fmt.Fprintf(&b, "k.mix[%d] = mix%d%s\n", c, c, m.suffix)
 	}
 	fmt.Fprintln(&b, "return k\n}")
 	for _, s := range m.stubs {

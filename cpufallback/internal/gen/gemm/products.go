@@ -20,11 +20,24 @@ const (
 // whole sum: at every k, nv vectors of B meet one float32 of every row of A.
 func (m *machine) tile(n, nv int) {
 	m.function(fmt.Sprintf("tile%dx%d", n, nv), "(a *tileArgs)", fmt.Sprintf("does %d rows of %d vectors.", n, nv))
+	m.tileBlocks(n, nv, false)
+}
+
+// panels is tile where A is panels, each row of a segment a vector: a segment is unrolled, and nothing else is fetched meanwhile.
+func (m *machine) panels(n, nv int) {
+	m.function(fmt.Sprintf("panels%dx%d", n, nv), "(a *tileArgs)", fmt.Sprintf("does %d rows of %d vectors, A being panels.", n, nv))
+	m.tileBlocks(n, nv, true)
+}
+
+func (m *machine) tileBlocks(n, nv int, panels bool) {
 	a := args("A[]", "Row", "Col", "Seg", "Segs", "K", "B[]", "BVec", "C[]", "CRow", "CGap", "Old[]", "D[]", "DRow", "Bias[]", "Sums[]", "Flags", "Cols",
 		"Blocks", "ABlk", "CBlk", "DBlk", "BiasBlk", "SumsBlk", "Ahead[]", "AheadAt", "AheadRow", "AheadLines",
 		"aSeg", "aCur", "cCur", "oldCur", "dCur", "biasCur", "sumsCur", "segs", "blocks", "aheadCur", "lines")
-	rowsA := newRows(n, a.floats("Row"))
-	col := a.floats("Col")
+	var rowsA rows
+	var col gp
+	if !panels {
+		rowsA, col = newRows(n, a.floats("Row")), a.floats("Col")
+	}
 	bVec := GP64()
 	if nv > 1 {
 		MOVQ(a.mem("BVec"), bVec)
@@ -67,6 +80,11 @@ func (m *machine) tile(n, nv int) {
 	c := a.floats("CBlk")
 	ADDQ(a.mem("cCur"), c)
 	fetch(c)
+	if panels {
+		m.panelSegments(a, acc, bVec)
+		m.nextBlock(a, acc)
+		return
+	}
 	// The first blocks fetch what the next tile packs, a line of each of its rows.
 	aheadRow := a.floats("AheadRow")
 	MOVQ(a.mem("aheadCur"), ahead)
@@ -118,7 +136,51 @@ func (m *machine) tile(n, nv int) {
 	JNZ(LabelRef("k"))
 	DECQ(a.mem("segs"))
 	JNZ(LabelRef("segment"))
+	m.nextBlock(a, acc)
+}
 
+// panelSegments is the sum of a tile over the segments of A, the rows of which are vectors side by side.
+func (m *machine) panelSegments(a block, acc [][]vec, bVec gp) {
+	const near = 128 // bytes of a segment that lie before where a register points: all else is within reach of a short instruction
+	p, b, seg, segs := a.load("aCur"), a.load("B"), a.floats("Seg"), a.load("Segs")
+	ADDQ(U8(near), p)
+	Label("segment")
+	next := GP64()
+	LEAQ(Mem{Base: p, Index: seg, Scale: 1}, next)
+	for i := 0; i < len(acc); i += 64 / m.bytes() {
+		PREFETCHT0(Mem{Base: next, Disp: i*m.bytes() - near})
+	}
+	for k := range m.lanes {
+		bv := make([]vec, len(acc[0]))
+		for j := range bv {
+			bv[j] = m.vec()
+			VMOVUPS(m.besides(b, bVec, j, k*m.bytes()), bv[j])
+		}
+		for i := range acc {
+			x := m.vec()
+			VBROADCASTSS(Mem{Base: p, Disp: i*m.bytes() + 4*k - near}, x)
+			for j := range bv {
+				m.multiplyAdd(bv[j], x, acc[i][j])
+			}
+		}
+	}
+	MOVQ(next, p)
+	ADDQ(U32(uint32(m.lanes*m.bytes())), b)
+	DECQ(segs)
+	JNZ(LabelRef("segment"))
+}
+
+// besides is a vector of B, or the one besides it.
+func (m *machine) besides(b, bVec gp, j, disp int) Mem {
+	at := Mem{Base: b, Disp: disp}
+	if j > 0 {
+		at.Index, at.Scale = bVec, 1
+	}
+	return at
+}
+
+// nextBlock ends a block of rows, and goes on to the next.
+func (m *machine) nextBlock(a block, acc [][]vec) {
 	m.tileEnd(a, acc)
 
 	ADDQ(a.floats("ABlk"), a.mem("aCur"))

@@ -234,74 +234,108 @@ func (m *machine) adds() {
 	end()
 }
 
-// turn transposes squares of as many rows as a register has lanes.
+// turn transposes squares of as many rows as a register has lanes, n of them side by side in each of a number of panels.
 func (m *machine) turn() {
-	m.function("turn", "(dst, src []float32, stride, n int)", "transposes n squares of a vector's width.")
-	dst, src, stride, n := GP64(), GP64(), GP64(), GP64()
+	m.function("turn", "(dst, src []float32, stride, n, from, panels int)", "transposes n squares of a vector's width in each panel.")
+	dst, src, stride, from, count := GP64(), GP64(), GP64(), GP64(), GP64()
 	Load(Param("dst").Base(), dst)
 	Load(Param("src").Base(), src)
 	Load(Param("stride"), stride)
-	Load(Param("n"), n)
 	SHLQ(U8(2), stride)
-	const ahead = 8 << 10 // bytes: as much as is transposed while the memory answers
-	parts := m.partMasks()
+	Load(Param("from"), from)
+	SHLQ(U8(2), from)
+	Load(Param("panels"), count)
+	upper := m.upperHalf()
+	Label("panel")
+	s, d, n, ahead := GP64(), GP64(), GP64(), GP64()
+	MOVQ(src, s)
+	MOVQ(dst, d)
+	ADDQ(from, src)
+	MOVQ(src, ahead)
+	Load(Param("n"), n)
 	Label("square")
 	for at := 0; at < m.lanes*m.bytes(); at += 64 {
-		PREFETCHT0(Mem{Base: src, Disp: ahead + at})
+		PREFETCHT0(Mem{Base: ahead, Disp: at})
 	}
-	m.transpose(src, dst, parts)
-	ADDQ(U32(uint32(m.lanes*m.bytes())), src)
-	ADDQ(stride, dst)
+	m.transpose(s, d, upper)
+	ADDQ(U32(uint32(m.lanes*m.bytes())), s)
+	ADDQ(U32(uint32(m.lanes*m.bytes())), ahead)
+	ADDQ(stride, d)
 	DECQ(n)
 	JNZ(LabelRef("square"))
+	ADDQ(U32(uint32(m.lanes*m.bytes())), dst)
+	DECQ(count)
+	JNZ(LabelRef("panel"))
 	end()
 }
 
-// partMasks are those of the second, third and fourth 128 bits of a register.
-func (m *machine) partMasks() (masks []reg.OpmaskVirtual) {
+// upperHalf is the mask of the upper half of a register, for transpose.
+func (m *machine) upperHalf() (upper reg.OpmaskVirtual) {
 	if !m.wide {
 		return nil
 	}
-	for part := 1; part < 4; part++ {
-		bits, k := GP32(), K()
-		MOVL(U32(0xf<<(4*part)), bits)
-		KMOVW(bits, k)
-		masks = append(masks, k)
-	}
-	return masks
+	bits := GP32()
+	MOVL(U32(0xff00), bits)
+	upper = K()
+	KMOVW(bits, upper)
+	return upper
 }
 
-// transpose stores the columns of a square. Four columns of rows i, 4+i, 8+i, .. are loaded to the parts of a register,
-// and four such, i = 0 .. 3, are transposed part by part: that takes half the shuffles of a square loaded by rows.
-func (m *machine) transpose(square, dst gp, parts []reg.OpmaskVirtual) {
-	for q := 0; q < m.lanes; q += 4 {
-		rows := make([]vec, 4)
-		for i := range rows {
-			rows[i] = m.vec()
-			at := func(part int) Mem { return Mem{Base: square, Disp: (4*part+i)*m.bytes() + 4*q} }
-			VMOVUPS(at(0), rows[i].AsX())
-			if !m.wide {
-				VINSERTF128(U8(1), at(1), rows[i], rows[i])
-				continue
+// transpose stores the columns of a square. Some columns of several rows are loaded to the parts of a register each, so that fewer
+// shuffles are left than a square needs that is loaded by rows, and no more loads than the processor does meanwhile.
+func (m *machine) transpose(square, dst gp, upper reg.OpmaskVirtual) {
+	at := func(row, column int) Mem { return Mem{Base: square, Disp: row*m.bytes() + 4*column} }
+	store := func(v vec, column int) { VMOVUPS(v, Mem{Base: dst, Disp: column * m.bytes()}) }
+	for q := 0; q < m.lanes; q += m.lanes / 2 {
+		if !m.wide { // four columns of rows i and 4+i are a register, which is transposed part by part
+			rows := make([]vec, 4)
+			for i := range rows {
+				rows[i] = m.vec()
+				VMOVUPS(at(i, q), rows[i].AsX())
+				VINSERTF128(U8(1), at(4+i, q), rows[i], rows[i])
 			}
-			for part, k := range parts {
-				VBROADCASTF32X4(at(part+1), k, rows[i])
+			for j, v := range m.transposeParts(rows) {
+				store(v, q+j)
 			}
+			continue
 		}
-		pair := func(a, b vec) (lo, hi vec) {
-			lo, hi = m.vec(), m.vec()
-			VUNPCKLPS(b, a, lo)
-			VUNPCKHPS(b, a, hi)
-			return lo, hi
+		// Eight columns of rows i and 4+i, or 8+i and 12+i, are a register: its parts are four columns of the one, the next four, and
+		// those of the other. What is transposed part by part then holds halves of columns j and 4+j.
+		var halves [2][]vec
+		for h := range halves {
+			rows := make([]vec, 4)
+			for i := range rows {
+				rows[i] = m.vec()
+				VMOVUPS(at(8*h+i, q), rows[i].AsY())
+				VBROADCASTF32X8(at(8*h+4+i, q), upper, rows[i])
+			}
+			halves[h] = m.transposeParts(rows)
 		}
-		l0, h0 := pair(rows[0], rows[1])
-		l1, h1 := pair(rows[2], rows[3])
-		for j, two := range [][2]vec{{l0, l1}, {h0, h1}} {
-			lo, hi := m.vec(), m.vec()
-			VUNPCKLPD(two[1], two[0], lo)
-			VUNPCKHPD(two[1], two[0], hi)
-			VMOVUPS(lo, Mem{Base: dst, Disp: (q + 2*j) * m.bytes()})
-			VMOVUPS(hi, Mem{Base: dst, Disp: (q + 2*j + 1) * m.bytes()})
+		for j := range 4 {
+			for part, pick := range []uint8{0x88, 0xdd} { // parts 0 and 2 of both, then 1 and 3
+				v := m.vec()
+				VSHUFF32X4(U8(pick), halves[1][j], halves[0][j], v)
+				store(v, q+4*part+j)
+			}
 		}
 	}
+}
+
+// transposeParts transposes the squares of four that 128 bits of each of four registers are.
+func (m *machine) transposeParts(rows []vec) (columns []vec) {
+	pair := func(a, b vec) (lo, hi vec) {
+		lo, hi = m.vec(), m.vec()
+		VUNPCKLPS(b, a, lo)
+		VUNPCKHPS(b, a, hi)
+		return lo, hi
+	}
+	l0, h0 := pair(rows[0], rows[1])
+	l1, h1 := pair(rows[2], rows[3])
+	for _, two := range [][2]vec{{l0, l1}, {h0, h1}} {
+		lo, hi := m.vec(), m.vec()
+		VUNPCKLPD(two[1], two[0], lo)
+		VUNPCKHPD(two[1], two[0], hi)
+		columns = append(columns, lo, hi)
+	}
+	return columns
 }
