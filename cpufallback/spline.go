@@ -43,7 +43,7 @@ type curveWork struct {
 	knots     [device.MaxBins + 1]float64 // slopes
 	dknots    [device.MaxBins + 1]float64 // their gradients
 	da        [device.MaxBins]float64     // gradients of a
-	mix       [device.MaxBins]mixPart     // of a LogisticMixture
+	mix       [device.MaxBins]mixPart     // of a mixture
 	area      float64                     // of a QuadraticSpline before it is normalised
 	t, ls, by float64                     // of the affine part: shift, log scale, its derivative by s
 
@@ -122,7 +122,7 @@ func (w *curveWork) begin(c device.Curve, stride int) {
 func (w *curveWork) prepare(k *vec.Kernels, params []float32, n int) {
 	groups := 1
 	switch w.curve.Of {
-	case device.AffineCurve, device.LogisticMixture:
+	case device.AffineCurve, device.LogisticMixture, device.GaussianMixture:
 		return
 	case device.RationalSpline:
 		groups = 2
@@ -209,10 +209,8 @@ func (w *curveWork) forward(x float64) (y, ld float64) {
 	case device.AffineCurve:
 		w.readAffine()
 		return x*math.Exp(w.ls) + w.t, w.ls
-	case device.LogisticMixture:
-		w.readMixture()
-		q := cdfAt(logisticLogit(w.curve.K), w.mix[:w.curve.K], x)
-		return q.y*math.Exp(w.ls) + w.t, q.ld + w.ls
+	case device.LogisticMixture, device.GaussianMixture:
+		return w.mixture(x)
 	}
 	if w.outside(x) {
 		return x, 0
@@ -232,11 +230,8 @@ func (w *curveWork) inverse(y float64) (x, ld float64) {
 	case device.AffineCurve:
 		w.readAffine()
 		return (y - w.t) * math.Exp(-w.ls), w.ls
-	case device.LogisticMixture:
-		w.readMixture()
-		z := (y - w.t) * math.Exp(-w.ls)
-		x, q := cdfRoot(logisticLogit(w.curve.K), w.mix[:w.curve.K], z, z)
-		return x, q.ld + w.ls
+	case device.LogisticMixture, device.GaussianMixture:
+		return w.mixtureInverse(y)
 	}
 	if w.outside(y) {
 		return y, 0
@@ -259,7 +254,7 @@ func (w *curveWork) backward(y, gy, gl float64) (x, dx float64) {
 		w.set(0, gy)
 		w.set(1, (gy*(y-w.t)+gl)*w.by)
 		return (y - w.t) / e, gy * e
-	case device.LogisticMixture:
+	case device.LogisticMixture, device.GaussianMixture:
 		return w.mixtureBackward(y, gy, gl)
 	}
 	if w.outside(y) {
@@ -293,7 +288,7 @@ func (w *curveWork) inverseBackward(x, gx, gl float64) (y, gy float64) {
 // curvature is the derivative of log dy/dx by x.
 func (w *curveWork) curvature(x float64) float64 {
 	switch {
-	case w.curve.Of == device.LogisticMixture:
+	case w.curve.Of == device.LogisticMixture || w.curve.Of == device.GaussianMixture:
 		return w.mixtureCurvature(x)
 	case w.curve.Of == device.AffineCurve || w.curve.Of == device.LinearSpline || w.outside(x):
 		return 0

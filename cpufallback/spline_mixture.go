@@ -6,41 +6,66 @@ import (
 	"cuflow/device"
 )
 
-// logisticLogit is the mixture of a LogisticMixture's K components.
-func logisticLogit(k int) device.Mixture {
-	return device.Mixture{K: k, Of: device.LogisticBell, To: device.LogitLink}
+// readMixture makes the components of a LogisticMixture and its affine part, or those of a GaussianMixture, which has none. They begin at
+// parameter `first`.
+func (w *curveWork) readMixture() (m device.Mixture, mix []mixPart, first int) {
+	k, stride := w.curve.K, w.stride
+	m = device.Mixture{K: k, Of: device.GaussBell, To: device.NormalLink}
+	w.t, w.ls, w.by = 0, 0, 0
+	if w.curve.Of == device.LogisticMixture {
+		m.Of, m.To, first = device.LogisticBell, device.LogitLink, 2
+		w.readAffine()
+	}
+	mix = w.mix[:k]
+	fillMixture(mix, 0, stride, w.p[first*stride:], w.p[(first+k)*stride:], w.p[(first+2*k)*stride:])
+	return m, mix, first
 }
 
-// readMixture makes the components and the affine part of a LogisticMixture.
-func (w *curveWork) readMixture() {
-	w.readAffine()
-	k := w.curve.K
-	m := w.stride
-	fillMixture(w.mix[:k], 0, m, w.p[2*m:], w.p[(2+k)*m:], w.p[(2+2*k)*m:])
+// mixture is y and log dy/dx.
+func (w *curveWork) mixture(x float64) (y, ld float64) {
+	m, mix, _ := w.readMixture()
+	q := cdfAt(m, mix, x)
+	return q.y*math.Exp(w.ls) + w.t, q.ld + w.ls
+}
+
+// mixtureInverse is x and log dy/dx there. Either kind's components have the link's value as their quantile.
+func (w *curveWork) mixtureInverse(y float64) (x, ld float64) {
+	m, mix, _ := w.readMixture()
+	z := (y - w.t) * math.Exp(-w.ls)
+	x, q := cdfRoot(m, mix, z, z)
+	return x, q.ld + w.ls
+}
+
+// slopeOfBell is the derivative of a component's log-density by (x-mean)/scale.
+func (p *mixPart) slopeOfBell(of device.Bell) float64 {
+	if of == device.GaussBell {
+		return -p.t
+	}
+	return -math.Tanh(p.t / 2)
 }
 
 // mixtureCurvature is the derivative of log dy/dx by x.
 func (w *curveWork) mixtureCurvature(x float64) float64 {
-	w.readMixture()
-	mix := w.mix[:w.curve.K]
-	q := cdfAt(logisticLogit(w.curve.K), mix, x)
+	m, mix, _ := w.readMixture()
+	q := cdfAt(m, mix, x)
 	bend := -q.slope * math.Exp(q.ld)
 	for i := range mix {
-		bend -= mix[i].f * math.Tanh(mix[i].t/2) * mix[i].inv
+		bend += mix[i].f * mix[i].slopeOfBell(m.Of) * mix[i].inv
 	}
 	return bend
 }
 
-// mixtureBackward: y = z*exp(ls) + t with z = logit F(x); then as CDFBackward does by z, of which log-density and gradient
+// mixtureBackward: y = z*exp(ls) + t with z = link(F(x)); then as CDFBackward does by z, of which log-density and gradient
 // are those of this element alone.
 func (w *curveWork) mixtureBackward(y, gy, gl float64) (x, dx float64) {
-	w.readMixture()
-	k := w.curve.K
-	mix, e := w.mix[:k], math.Exp(w.ls)
+	m, mix, first := w.readMixture()
+	k, e := m.K, math.Exp(w.ls)
 	z := (y - w.t) / e
-	x, q := cdfRoot(logisticLogit(k), mix, z, z)
-	w.set(0, gy)
-	w.set(1, (gy*(y-w.t)+gl)*w.by)
+	x, q := cdfRoot(m, mix, z, z)
+	if first > 0 {
+		w.set(0, gy)
+		w.set(1, (gy*(y-w.t)+gl)*w.by)
+	}
 
 	g := gy*e - gl*q.slope
 	rise := g * math.Exp(q.ld+q.logT-q.logf)
@@ -51,11 +76,11 @@ func (w *curveWork) mixtureBackward(y, gy, gl float64) (x, dx float64) {
 	dx = g
 	for i := range mix {
 		p := &mix[i]
-		by := -gl * math.Tanh(p.t/2) * p.inv
+		by := gl * p.slopeOfBell(m.Of) * p.inv
 		dx += p.f * by
-		w.set(2+i, rise*(p.tail-p.w)+gl*(p.f-p.w))
-		w.set(2+k+i, -p.f*(g+by))
-		w.set(2+2*k+i, -p.f*((g+by)*p.t*p.scale+gl)*p.growth)
+		w.set(first+i, rise*(p.tail-p.w)+gl*(p.f-p.w))
+		w.set(first+k+i, -p.f*(g+by))
+		w.set(first+2*k+i, -p.f*((g+by)*p.t*p.scale+gl)*p.growth)
 	}
 	return x, dx
 }

@@ -102,6 +102,22 @@ func (f Field) Flops() int64 {
 	return 2 * weights * int64(f.N) * int64(1+f.Tangents())
 }
 
+// StepFlops are those of FieldStep.
+func (f Field) StepFlops(rk *RungeKutta) int64 {
+	evaluations := rk.Stages
+	if rk.Adaptive {
+		evaluations-- // the first was the last of the step before
+	}
+	return int64(evaluations) * f.Flops()
+}
+
+// StepBackwardFlops are those of FieldStepBackward. Every stage is evaluated again, and taken back by two products for each: that of the
+// weights' gradient, and that of the inputs', of which nobody asks for the gradients of the tangents that go in first.
+func (f Field) StepBackwardFlops(rk *RungeKutta) int64 {
+	unasked := 2 * int64(f.D*f.H) * int64(f.N) * int64(f.Tangents())
+	return int64(rk.Advancing()) * (3*f.Flops() - unasked)
+}
+
 // MaxStages is the greatest number of stages of a RungeKutta.
 const MaxStages = 7
 

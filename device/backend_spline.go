@@ -17,6 +17,10 @@ const (
 	// LogisticMixture is y = logit(F(x))*exp(ls) + t, F the distribution function of K logistic components and ls as
 	// in AffineCurve: Ho et al., "Flow++", 2019, eq. 8 to 11.
 	LogisticMixture
+	// GaussianMixture is y = Phi^-1(F(x)), F the distribution function of K Gaussian components: y is standard normal where x is of the
+	// mixture, and log p(x) = log phi(y) + log dy/dx is its log-density. As the last layer of a masked autoregressive flow it is the
+	// MADE MoG of Papamakarios et al., 2017, after Germain et al., "MADE", 2015, and Uria et al., "RNADE", 2013.
+	GaussianMixture
 )
 
 // Domain is where a spline bends. Outside of it, x stays as it is: the function is a map of the real line onto itself.
@@ -62,6 +66,8 @@ func (c Curve) Params() int {
 		return 2*c.K + c.Knots()
 	case LogisticMixture:
 		return 2 + 3*c.K
+	case GaussianMixture:
+		return 3 * c.K
 	}
 	return 2
 }
@@ -79,7 +85,7 @@ func (c Curve) Valid() bool {
 	switch {
 	case c.Of == AffineCurve:
 		return true
-	case c.Of == LogisticMixture:
+	case c.Of == LogisticMixture || c.Of == GaussianMixture:
 		return c.K >= 1 && c.K <= MaxBins
 	}
 	least := 1
@@ -97,6 +103,7 @@ func (c Curve) Valid() bool {
 //	QuadraticSpline  K logits of widths, Knots() slopes
 //	RationalSpline   K logits of widths, K logits of heights, Knots() slopes
 //	LogisticMixture  t, s, K logits of weights, K means, K log scales
+//	GaussianMixture  K logits of weights, K means, K log scales
 //
 // Splines go from knot to knot. With p = softmax(Scale*logits), S the domain's length, and the domain's end as last knot:
 //
@@ -110,7 +117,7 @@ func (c Curve) Valid() bool {
 //	QuadraticSpline: v = MinSlope + log(1+exp(u)); slopes at knots are MinBin + (1-MinBin)*v/A, A their integral over a domain of
 //	length 1. With Tails, v at both ends is A: their slope is 1.
 //
-// A LogisticMixture's scales are exp(log scale) + MixtureFloor. Its tails do not saturate (see Cumulative), and its inverse is
+// A mixture's scales are exp(log scale) + MixtureFloor. Its tails do not saturate (see Cumulative), and its inverse is
 // searched for between the quantiles of its components.
 type Curves interface {
 	// Curve: x = y, in place; logdet[n] += sum_{c,p} log dy/dx.

@@ -22,7 +22,8 @@ func (g *gpu) MaskedNetBackward(s MaskedNet, w []MaskedWeights, x, kept, dparams
 
 // maskedInverse are the kernels of each kind of curve.
 func maskedInverse() byCurve {
-	return byCurve{"masked_inverse_affine", "masked_inverse_linear", "masked_inverse_quadratic", "masked_inverse_rational", "masked_inverse_logistic"}
+	return byCurve{"masked_inverse_affine", "masked_inverse_linear", "masked_inverse_quadratic", "masked_inverse_rational", "masked_inverse_logistic",
+		"masked_inverse_gauss"}
 }
 
 // MaskedNetInverse is one launch where a network fits a block, else it goes step by step.

@@ -3,15 +3,15 @@ package device
 import "cuflow/kernels"
 
 // byCurve are the kernels of each kind of curve.
-type byCurve [LogisticMixture + 1]string
+type byCurve [GaussianMixture + 1]string
 
 var (
-	curveForward  = byCurve{"curve_affine", "curve_linear", "curve_quadratic", "curve_rational", "curve_logistic"}
-	curveInverse  = byCurve{"uncurve_affine", "uncurve_linear", "uncurve_quadratic", "uncurve_rational", "uncurve_logistic"}
+	curveForward  = byCurve{"curve_affine", "curve_linear", "curve_quadratic", "curve_rational", "curve_logistic", "curve_gauss"}
+	curveInverse  = byCurve{"uncurve_affine", "uncurve_linear", "uncurve_quadratic", "uncurve_rational", "uncurve_logistic", "uncurve_gauss"}
 	curveBackward = byCurve{"curve_backward_affine", "curve_backward_linear", "curve_backward_quadratic", "curve_backward_rational",
-		"curve_backward_logistic"}
+		"curve_backward_logistic", "curve_backward_gauss"}
 	curveInverseBackward = byCurve{"uncurve_backward_affine", "uncurve_backward_linear", "uncurve_backward_quadratic",
-		"uncurve_backward_rational", "uncurve_backward_logistic"}
+		"uncurve_backward_rational", "uncurve_backward_logistic", "uncurve_backward_gauss"}
 )
 
 func fitCurve(r Rows, c Curve, params, x Buffer) {

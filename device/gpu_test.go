@@ -86,9 +86,12 @@ func TestSim(t *testing.T) {
 	})
 }
 
-// smallCases are those that are not of the sizes of models, which are too many instructions for a test.
+// smallCases are those that are not of the sizes of models, which are too many instructions for a test; and of whole stacks, which
+// here are convolutions one after the other, those that are not of several of a CPU's tiles.
 func smallCases() []devicetest.Case {
-	return slices.DeleteFunc(devicetest.Cases(), func(c devicetest.Case) bool { return c.Bench })
+	return slices.DeleteFunc(devicetest.Cases(), func(c devicetest.Case) bool {
+		return c.Bench || strings.HasPrefix(c.Method, "Stack") && c.Flops > 1e6
+	})
 }
 
 // targets runs a test on the PTX of each target, beside the other.

@@ -2,16 +2,10 @@ package device
 
 func (t *Tally) FieldValue(f Field, _ float32, w, e, y, k Buffer) { t.product(f.Flops()) }
 func (t *Tally) FieldStep(f Field, rk *RungeKutta, _ TimeStep, w, e, y, k, yn, kn, err Buffer) {
-	evaluations := rk.Stages
-	if rk.Adaptive {
-		evaluations-- // the first was the last of the step before
-	}
-	t.product(int64(evaluations) * f.Flops())
+	t.product(f.StepFlops(rk))
 }
-
-// FieldStepBackward evaluates every stage again, and takes it back by two products for each.
 func (t *Tally) FieldStepBackward(f Field, rk *RungeKutta, _ TimeStep, w, e, z, dz Buffer, _ [3]float32, dw Buffer) {
-	t.product(int64(3*rk.Advancing()) * f.Flops())
+	t.product(f.StepBackwardFlops(rk))
 }
 func (t *Tally) ScaledSquares(_ Rows, _, _ float32, y, yn, v, out Buffer) { t.op() }
 func (t *Tally) Directions(Buffer)                                        { t.op() }

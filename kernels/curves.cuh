@@ -2,11 +2,11 @@
 // [C][Q][N][P], so that a thread's four columns of a parameter are one access. Nothing of the size of the bins is kept: softmax and
 // knots are gone through row by row, again where they are needed again, and a bin is found on the way.
 #pragma once
-#include "common.cuh"
+#include "bells.cuh"
 
 enum Domain { Tails, Circle, Interval };
 
-constexpr float minBin = 1e-3f, minSlope = 1e-3f, mixtureFloor = 1.0f / 1024, maxLogScale = 9.210340372f;
+constexpr float minBin = 1e-3f, minSlope = 1e-3f, maxLogScale = 9.210340372f;
 
 // Spline is what all elements have in common.
 struct Spline {
@@ -27,7 +27,6 @@ template <class Way> struct Params {
 
 #define EACH _Pragma("unroll") for (int e = 0; e < 4; e++)
 
-__device__ __forceinline__ float log_sigmoid(float z) { return fminf(z, 0) - log1pf(expf(-fabsf(z))); }
 __device__ __forceinline__ float sigmoid(float z) { return 1 / (1 + expf(-z)); }
 __device__ __forceinline__ float slope_of(float u) { return minSlope + fmaxf(u, 0) + log1pf(expf(-fabsf(u))); }
 

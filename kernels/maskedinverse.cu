@@ -3,6 +3,7 @@
 // samples stays in shared memory; weights, which all blocks want at the same time, come through the L2 cache. A warp takes one unit, its
 // lanes share the inputs.
 #include "curves.cuh"
+#include "gaussians.cuh"
 #include "masked.cuh"
 
 constexpr int samples = 8, maxLayers = 8;
@@ -158,3 +159,4 @@ INVERSE_KERNEL(linear, Linear)
 INVERSE_KERNEL(quadratic, Quadratic)
 INVERSE_KERNEL(rational, Rational)
 INVERSE_KERNEL(logistic, Logistic)
+INVERSE_KERNEL(gauss, Gauss)

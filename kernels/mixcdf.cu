@@ -4,16 +4,10 @@
 // s = exp(logs) + 2^-10, t = (x-mean)/s: F = sum_k w*F0(t), f = sum_k w*f0(t)/s. Everything is carried as logarithms: log F and
 // log(1-F) are sums of tails, and y comes from the smaller.
 //
-// of says what F0 is, to what the link is: device.Bell and device.Link.
+// of says what F0 is, to what the link is: see bells.cuh.
+#include "bells.cuh"
 #include "rows.cuh"
 #include "samples.cuh"
-
-enum Bell { GaussBell, LogisticBell };
-enum Link { LogitLink, NormalLink };
-
-constexpr float halfLog2Pi = 0.918938533204672741780f, rootHalf = 0.707106781186547524401f, rootTwoPi = 2.50662827463100050242f;
-constexpr float most = 3e38f; // about the greatest float
-constexpr float mixtureFloor = 0x1p-10f; // device.MixtureFloor
 
 // Mixture is the components of a batch: part [C][K] as cdf_parts leaves it.
 struct Mixture { int k, of, to; const float4 *parts; };
@@ -34,106 +28,32 @@ cdf_parts(int c, int k, const float *logits, const float *means, const float *lo
     }
 }
 
-// Tails are log F0, log(1-F0) and log f0 at a point t, and the slope of log f0. The smaller of the tails and f0 are given times
-// exp(nearest^2/2), or exp(nearest) for logistic bells: where all components are at least `nearest` scales away, the ratio of a tail and
-// a density is then good to the last digits, though either may be below the least float.
-struct Tails { float below, above, bell, slope; };
-
-__device__ __forceinline__ Tails tails_of(int of, float t, float nearest) {
-    float a = fabsf(t), near, far;
-    Tails r;
-    if (of == GaussBell) {
-        float drop = 0.5f * (a - nearest) * (a + nearest), tail = 0.5f * erfcxf(a * rootHalf); // (1-F0)*exp(t^2/2)
-        near = logf(tail) - drop;
-        far = log1pf(-tail * expf(-0.5f * a * a));
-        r.bell = -drop - halfLog2Pi;
-        r.slope = -t;
-    } else {
-        float e = expf(-a);
-        far = -log1pf(e);
-        near = far - (a - nearest);
-        r.bell = far + near;
-        r.slope = -copysignf((1 - e) / (1 + e), t);
-    }
-    r.below = t > 0 ? far : near;
-    r.above = t > 0 ? near : far;
-    return r;
-}
-
-// LogSum is the logarithm of a growing sum: top + log(sum).
-struct LogSum {
-    float top = -most, sum = 0;
-
-    // add makes it the logarithm of the sum and exp(v).
-    __device__ __forceinline__ void add(float v) {
-        float d = v - top, e = expf(-fabsf(d));
-        sum = d > 0 ? fmaf(sum, e, 1) : sum + e;
-        top = fmaxf(top, v);
-    }
-    __device__ __forceinline__ float log() const { return top + logf(sum); }
-};
-
-// Point is a mixture's flow at x: y and ld = log dy/dx. logf and tail are the logarithms of the density and of the smaller tail, times
-// what Tails says of nearest: the distance in scales to the nearest mean where x is beyond all of them, else 0.
-struct Point { float y, ld, logf, tail, nearest; bool upper; };
-
-// normal_quantile is the z >= 0 with log Phi(-z) = logp, logp <= log(1/2): an approximation to 4.5e-4 (Abramowitz and Stegun,
-// 26.2.23) and two Newton steps on the logarithm, each of which squares the error.
-__device__ __forceinline__ float normal_quantile(float logp) {
-    float t = sqrtf(-2 * logp);
-    float z = t - fmaf(t, fmaf(t, 0.010328f, 0.802853f), 2.515517f) / fmaf(t, fmaf(t, fmaf(t, 0.001308f, 0.189269f), 1.432788f), 1);
-#pragma unroll 1
-    for (int i = 0; i < 2; i++) {
-        float tail = 0.5f * erfcxf(z * rootHalf); // Phi(-z)/phi(z) but for sqrt(2 pi)
-        z += (logf(tail) - 0.5f * z * z - logp) * (tail * rootTwoPi);
-    }
-    return z;
-}
-
-__device__ __forceinline__ float log_sigmoid(float x) { return fminf(x, 0) - log1pf(expf(-fabsf(x))); }
-
 __device__ __forceinline__ Point point_at(const Mixture &m, const float4 *parts, float x) {
-    Point q;
-    q.nearest = most;
+    float nearest = most;
     bool left = false, right = false; // of a mean
 #pragma unroll 1
     for (int k = 0; k < m.k; k++) {
         float4 p = parts[k];
         float t = (x - p.y) * p.z;
-        q.nearest = fminf(q.nearest, fabsf(t));
+        nearest = fminf(nearest, fabsf(t));
         left |= t <= 0, right |= t > 0;
     }
-    if (left && right) q.nearest = 0;
+    if (left && right) nearest = 0;
     LogSum F, S, f;
 #pragma unroll 1
     for (int k = 0; k < m.k; k++) {
         float4 p = parts[k];
-        Tails t = tails_of(m.of, (x - p.y) * p.z, q.nearest);
+        BellAt t = bell_at(m.of, (x - p.y) * p.z, nearest);
         F.add(p.x + t.below), S.add(p.x + t.above), f.add(p.w + t.bell);
     }
-    float below = F.log(), above = S.log();
-    q.upper = left && right ? above < below : right;
-    q.tail = q.upper ? above : below;
-    q.logf = f.log();
-    float tail = q.tail - (m.of == GaussBell ? 0.5f * q.nearest * q.nearest : q.nearest); // whole
-    if (m.to == LogitLink) {
-        float rest = log1pf(-expf(tail));
-        q.y = tail - rest;
-        q.ld = q.logf - q.tail - rest;
-    } else {
-        float z = normal_quantile(tail);
-        q.y = -z;
-        q.ld = q.logf - q.tail + logf(0.5f * rootTwoPi * erfcxf(z * rootHalf)); // the tail is that many times the density at z
-    }
-    if (q.upper) q.y = -q.y;
-    return q;
+    return point_of(m.of, m.to, F.log(), S.log(), f.log(), nearest, left, right);
 }
 
 // component_quantile is where the standard component has the value y.
 __device__ __forceinline__ float component_quantile(const Mixture &m, float y) {
     if (m.of == GaussBell && m.to == LogitLink) return copysignf(normal_quantile(log_sigmoid(-fabsf(y))), y);
     if (m.of == LogisticBell && m.to == NormalLink) {
-        Tails t = tails_of(GaussBell, y, 0);
+        BellAt t = bell_at(GaussBell, y, 0);
         return t.below - t.above;
     }
     return y;
@@ -172,13 +92,6 @@ __device__ __forceinline__ Root solve(const Mixture &m, const float4 *parts, flo
         there = last <= fmaf(1e-6f, fabsf(x), close);
     }
     return {x, p.ld};
-}
-
-// turn gives the first element of a quad and puts another behind its last.
-__device__ __forceinline__ float turn(Quad &q, float last = 0) {
-    float first = q.v[0];
-    q = {q.v[1], q.v[2], q.v[3], last};
-    return first;
 }
 
 // in_turn maps the elements of a quad one after the other, so that the code of f is there once: f(v) -> term, v in place.
@@ -249,7 +162,7 @@ cdf_backward(int rows, int m, int span, int tiles, int k, int of, int to, float 
 #pragma unroll 1
         for (int a = 0; a < k; a++) {
             float4 q = parts[a];
-            Tails t = tails_of(of, (v - q.y) * q.z, p.nearest);
+            BellAt t = bell_at(of, (v - q.y) * q.z, p.nearest);
             score = fmaf(expf(q.w + t.bell - p.logf), t.slope * q.z, score);
         }
         float h = to == LogitLink ? -tanhf(0.5f * p.y) : -p.y;
@@ -287,7 +200,7 @@ cdf_component(int rows, int m, int span, int tiles, int k, int of, float dld, co
 #pragma unroll 1
         for (int e = 0; e < count; e++) {
             float t = (turn(q0) - q.y) * q.z, logf = turn(q1), tail = turn(q2), nearest = turn(q3), byX = turn(q4), byTail = turn(q5);
-            Tails at = tails_of(of, t, fabsf(nearest));
+            BellAt at = bell_at(of, t, fabsf(nearest));
             float pi = expf(q.w + at.bell - logf);
             float tau = expf(q.x + (__float_as_int(nearest) < 0 ? at.above : at.below) - tail);
             float g = fmaf(dld * at.slope, q.z, byX);

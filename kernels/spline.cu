@@ -1,5 +1,6 @@
-// Kernels of device.Curves, over whole batches: see curves.cuh.
+// Kernels of device.Curves, over whole batches: see curves.cuh and gaussians.cuh.
 #include "curves.cuh"
+#include "gaussians.cuh"
 #include "rows.cuh"
 #include "samples.cuh"
 
@@ -65,3 +66,4 @@ CURVE_KERNELS(linear, Linear, s.k)
 CURVE_KERNELS(quadratic, Quadratic, s.k + s.knots())
 CURVE_KERNELS(rational, Rational, 2 * s.k + s.knots())
 CURVE_KERNELS(logistic, Logistic, 2 + 3 * s.k)
+CURVE_KERNELS(gauss, Gauss, 3 * s.k)

@@ -134,7 +134,7 @@ func Table(t Target) []Kernel {
 	add("sylvester", "iiiiffppppp", "sylvester_gate_backward")
 	add("sylvester", "iiifppppppppp", "sylvester_solve")
 
-	for _, kind := range []string{"affine", "linear", "quadratic", "rational", "logistic"} {
+	for _, kind := range []string{"affine", "linear", "quadratic", "rational", "logistic", "gauss"} {
 		add("maskedinverse", "iiiiiiiiliifff"+strings.Repeat("p", 5+2*MaskedLayers), "masked_inverse_"+kind)
 		add("spline", "iiiiiiiifffpppp", "curve_"+kind, "uncurve_"+kind)
 		add("spline", "iiiiiffffppp", "curve_backward_"+kind, "uncurve_backward_"+kind)

@@ -12,8 +12,8 @@ import (
 // a dimension, samples that fill panels of a backend and that do not, and none.
 var maskedNets = []device.MaskedNet{
 	{D: 2, H: 1, Q: 2, N: 1, Depth: 1}, {D: 2, H: 40, Q: 2, N: 33, Depth: 2}, {D: 5, H: 3, Q: 2, N: 31, Depth: 2},
-	{D: 33, H: 70, Q: 2, N: 65, Depth: 3}, {D: 7, H: 130, Q: 2, N: 32, Depth: 1}, {D: 3, H: 8, Q: 2, N: 0, Depth: 1},
-	{D: 4, H: 7, Q: 2, N: 40, Residual: true}, {D: 2, H: 5, Q: 2, N: 7, Depth: 1, Residual: true},
+	{D: 33, H: 70, Q: 2, N: 65, Depth: 3}, {D: 7, H: 130, Q: 2, N: 32, Depth: 1}, {D: 4, H: 7, Q: 2, N: 40, Residual: true},
+	{D: 3, H: 8, Q: 2, N: 0, Depth: 1}, {D: 2, H: 5, Q: 2, N: 7, Depth: 1, Residual: true},
 	{D: 19, H: 60, Q: 2, N: 100, Depth: 2, Residual: true}, {D: 40, H: 20, Q: 2, N: 30, Depth: 1, Residual: true},
 }
 
@@ -27,7 +27,8 @@ func spreadCurve(i int) device.Curve {
 	return []device.Curve{
 		{}, {Of: device.RationalSpline, K: 3, B: 3, Scale: 1}, {Of: device.LinearSpline, K: 4, B: 3, Scale: 1},
 		{Of: device.QuadraticSpline, K: 3, B: 3, Scale: 1}, {Of: device.LogisticMixture, K: 2},
-	}[i%5]
+		{Of: device.GaussianMixture, K: 2},
+	}[i%6]
 }
 
 func maskedNetName(s device.MaskedNet) string {

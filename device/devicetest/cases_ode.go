@@ -128,9 +128,6 @@ func fieldStepCases(f device.Field, rk *device.RungeKutta, name string) []Case {
 	if f.N%2 == 0 {
 		s.T, s.DT = 0.9, -0.4 // back
 	}
-	var tally device.Tally
-	tally.FieldStep(f, rk, s, device.Buffer{}, device.Buffer{}, device.Buffer{}, device.Buffer{}, device.Buffer{}, device.Buffer{}, device.Buffer{})
-	forward := tally.Flops
 	rows, given := f.Rows()*f.N, 0
 	k, kn, err := absent("k"), absent("kn"), absent("err")
 	if rk.Adaptive {
@@ -139,13 +136,13 @@ func fieldStepCases(f device.Field, rk *device.RungeKutta, name string) []Case {
 		err = err.within(Tol{Rel: 1e-3, RMS: 1e-4, Abs: 1e-5, Why: "squares of a difference of orders, in units of a tenth"})
 	}
 	return []Case{{
-		Method: "FieldStep", Name: name, Flops: forward, Tol: fieldTol(f, f.D*f.D),
+		Method: "FieldStep", Name: name, Flops: f.StepFlops(rk), Tol: fieldTol(f, f.D*f.D),
 		Operands: []Operand{fieldWeights(f), fieldDirections(f), in("y", rows, normal(0, 1)), k, out("yn", rows), kn, err},
 		Call: func(be device.Backend, o []device.Buffer) {
 			be.FieldStep(f, rk, s, o[0], o[1], o[2], o[3], o[4], o[5], o[6])
 		},
 	}, {
-		Method: "FieldStepBackward", Name: name, Flops: int64(3*rk.Advancing()) * f.Flops(), Tol: fieldTol(f, f.N*(1+f.Tangents())),
+		Method: "FieldStepBackward", Name: name, Flops: f.StepBackwardFlops(rk), Tol: fieldTol(f, f.N*(1+f.Tangents())),
 		Operands: []Operand{fieldWeights(f), fieldDirections(f), in("z", f.D*f.N, normal(0, 1)), both("dz", f.D*f.N, normal(0, 1)),
 			both("dw", f.Weights(), normal(0, 1))},
 		Call: func(be device.Backend, o []device.Buffer) {

@@ -54,7 +54,7 @@ func curve(r device.Rows, c device.Curve, params, x, logdet []float64) {
 // curveRoot finds x of y by bisection, which for a spline stays in the domain: the slope may jump at its ends.
 func curveRoot(c device.Curve, p []dual, y float64) float64 {
 	lo, hi := math.Inf(-1), math.Inf(1)
-	if c.Of != device.AffineCurve && c.Of != device.LogisticMixture {
+	if bends(c) {
 		start, size := c.Span()
 		lo, hi = float64(start), float64(start)+float64(size)
 	}
@@ -155,6 +155,8 @@ func curveAt(c device.Curve, p []dual, x dual) (y, ld dual) {
 		return affineAt(p[0], p[1], x)
 	case device.LogisticMixture:
 		return logisticMixtureAt(c.K, p, x)
+	case device.GaussianMixture:
+		return gaussianMixtureAt(c.K, p, x)
 	}
 	lo32, size32 := c.Span()
 	lo, size := float64(lo32), float64(size32)
