@@ -17,6 +17,7 @@ type caution struct {
 
 	reverseEvery int
 	was          Solves           // before the step
+	flops, steps int64            // of all solves, and the steps that they were in
 	solves       [RingSize]Solves // by step
 	undone       [RingSize]string
 	err          error
@@ -122,6 +123,7 @@ func (t *Stepper) judge() {
 	}
 	at := (t.steps - 1) % RingSize
 	c.solves[at], c.undone[at] = s.Solves.since(c.was), ""
+	c.flops, c.steps = c.flops+c.solves[at].Flops, c.steps+1
 	if s.Err == nil {
 		return
 	}

@@ -27,14 +27,14 @@ type Config struct {
 	Hidden int `json:"hidden"`           // channels or units of the conditioners; realnvp: of the first scale, twice as many in each next
 	Depth  int `json:"depth,omitempty"`  // nice, realnvp-vector: hidden layers of a conditioner; realnvp: residual blocks
 
-	Coupling    string `json:"coupling,omitempty"`    // glow, realnvp, realnvp-vector: "sigmoid", "exp", "tanh" or "additive"
+	Coupling    string `json:"coupling,omitempty"`    // glow, realnvp, realnvp-vector, jet: "sigmoid", "exp", "tanh" or "additive"; jet: also "shifted"
 	Permutation string `json:"permutation,omitempty"` // glow: "lu" (invertible 1x1 convolution), "reverse" or "shuffle"
 	Prior       string `json:"prior,omitempty"`       // "learned" (Gaussian, per channel of the last level), "standard", "logistic", "mixture" (of Gaussians, of the last level); chain: also "uniform", "beta", "beta(a,b)", see Base
 	Layout      string `json:"layout,omitempty"`      // realnvp: "notes" or "paper", see realnvp; nice, realnvp-vector: partition "evenodd" or "half"
 	Norm        string `json:"norm,omitempty"`        // realnvp-vector: after each coupling "actnorm", "batchnorm" or "none"
 
-	Curve   string  `json:"curve,omitempty"`    // nsf, maf, iaf: "rational", "quadratic" or "linear" splines, "logistics" or "affine"
-	Bins    int     `json:"bins,omitempty"`     // of a spline; "logistics": components
+	Curve   string  `json:"curve,omitempty"`    // nsf, maf, iaf: "rational", "quadratic" or "linear" splines, mixtures of "logistics" or "gaussians", or "affine"
+	Bins    int     `json:"bins,omitempty"`     // of a spline; "logistics", "gaussians": components
 	Bound   float64 `json:"bound,omitempty"`    // splines bend from -Bound to Bound
 	Domain  string  `json:"domain,omitempty"`   // nsf, maf, iaf: "line", "circle" (angles, -pi to pi) or "interval" (0 to 1), on which splines bend, see OnDomain
 	Dropout float64 `json:"dropout,omitempty"`  // nsf with net residual: share of what a block computes that training leaves out
@@ -79,6 +79,7 @@ type kind struct {
 
 var laws = map[string]device.Law{
 	"sigmoid": device.SigmoidScale, "exp": device.ExpScale, "tanh": device.TanhScale, "additive": device.Additive,
+	"shifted": device.GaussScale,
 }
 
 var netNames, normNames = []string{"residual", "mlp"}, []string{"none", "actnorm", "batchnorm"}
@@ -138,7 +139,7 @@ func kindOf(name string) (kind, bool) {
 	case "jet":
 		return kind{
 			defaults: Config{Coupling: "exp", Prior: "standard"},
-			choices:  map[string][]string{"coupling": lawNames, "prior": {"standard", "learned"}},
+			choices:  map[string][]string{"coupling": append([]string{"shifted"}, lawNames...), "prior": {"standard", "learned"}},
 			check:    checkJet, build: jet,
 		}, true
 	case "tarflow":

@@ -33,7 +33,7 @@ func (c Config) OnDomain(domain string) Config {
 		if c.Permutation == "" || c.Permutation == "lu" {
 			c.Permutation = "shuffle"
 		}
-		if c.Curve == "" || c.Curve == "affine" || c.Curve == "logistics" {
+		if !isSpline(c.Curve) {
 			c.Curve = "rational"
 		}
 	}
@@ -42,13 +42,12 @@ func (c Config) OnDomain(domain string) Config {
 
 // checkBounded says what does not go with a circle or an interval, and that a uniform prior needs one.
 func (c Config) checkBounded() error {
-	spline := c.Curve == "rational" || c.Curve == "quadratic" || c.Curve == "linear"
 	switch {
 	case !c.bounded() && c.Prior == "uniform" && c.Kind != "chain":
 		return fmt.Errorf("prior is uniform, which is for domain circle or interval: use another prior, or one of these domains")
 	case !c.bounded():
 		return nil
-	case !spline:
+	case !isSpline(c.Curve):
 		return fmt.Errorf("curve is %s, but on domain %s it must be a spline: rational, quadratic or linear", c.Curve, c.Domain)
 	case c.Prior != "uniform":
 		return fmt.Errorf("prior is %s, but on domain %s it must be uniform", c.Prior, c.Domain)

@@ -89,14 +89,17 @@ func (d *fieldDynamics) each(f func(p *Param, lo, hi int)) {
 }
 
 func (d *fieldDynamics) value(s *State, t float32, y, k device.Buffer) {
+	s.worked(d.f.Flops())
 	s.FieldValue(d.f, t, d.w, d.e, y, k)
 }
 
 func (d *fieldDynamics) step(s *State, rk *device.RungeKutta, ts device.TimeStep, y, k, yn, kn, err device.Buffer) {
+	s.worked(d.f.StepFlops(rk))
 	s.FieldStep(d.f, rk, ts, d.w, d.e, y, k, yn, kn, err)
 }
 
 func (d *fieldDynamics) stepBackward(s *State, rk *device.RungeKutta, ts device.TimeStep, z, dz device.Buffer, dq [3]float32) {
+	s.worked(d.f.StepBackwardFlops(rk))
 	s.FieldStepBackward(d.f, rk, ts, d.w, d.e, z, dz, dq, d.dw)
 }
 
@@ -104,6 +107,7 @@ func (d *fieldDynamics) pull(s *State, t float32, z, dz device.Buffer, dq [3]flo
 	mark := s.Scratch.Mark()
 	dw := s.Scratch.Take(d.dw.Len())
 	s.Fill(dw, 0)
+	s.worked(d.f.StepBackwardFlops(d.euler))
 	s.FieldStepBackward(d.f, d.euler, device.TimeStep{T: t, DT: 1}, d.w, d.e, z, dz, dq, dw)
 	if weight != 0 {
 		s.Axpy(weight, dw, d.dw)

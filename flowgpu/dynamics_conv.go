@@ -8,50 +8,90 @@ import (
 	"cuflow/device"
 )
 
-// convDynamics are those of images: 3x3 convolutions that keep the size, with the time as a channel more in front of each, and a smooth
-// activation behind all but the last. Values and tangents in the direction e take the same weights, one after the other; the trace is e^T (dh/dz) e.
-// Grathwohl et al., "FFJORD", 2019, section 4.2 ("concat" convolutions).
+// convDynamics are those of images: 3x3 convolutions that keep the size, and a smooth activation behind all but the last. Layers are told the
+// time by a channel more in front of each, or by gates. Values and tangents in the direction e take the same weights, one after the other; the
+// trace is e^T (dh/dz) e. Grathwohl et al., "FFJORD", 2019, section 4.2, and its code ("concat" and "concatsquash" convolutions).
 type convDynamics struct {
 	act      device.Smooth
+	gated    bool
 	energies bool
 	widths   []int // channels of what goes into each layer, without the time, and of what comes out of the last
-	w, b     []*Param
+	layers   []convLayer
 
-	e      device.Buffer
-	dw, db []device.Buffer // where gradients go
-	tape   []convTape
+	e    device.Buffer
+	tape []convTape
 }
 
-// convTape is what a layer's forward pass leaves: inputs [Cin+1][N][P] and, before the activation, outputs [Cout][N][P], of values and tangents.
-type convTape struct{ x, tx, a, ta device.Buffer }
+// convLayer is a convolution's weights w [Cout][Cin][3][3] and b [Cout], and those of its gate, if it has one.
+type convLayer struct {
+	w, b *convParam
+	gate convGate
+}
 
-func newConvDynamics(c, hidden, depth int, act device.Smooth, energies bool, r *rand.Rand) *convDynamics {
-	d := &convDynamics{act: act, energies: energies, widths: []int{c}}
+// convParam is an array of weights.
+type convParam struct {
+	*Param
+	d device.Buffer // where its gradient goes
+}
+
+// params are those of a layer.
+func (l convLayer) params() []*convParam {
+	if l.gate.v == nil {
+		return []*convParam{l.w, l.b}
+	}
+	return []*convParam{l.w, l.b, l.gate.v, l.gate.u, l.gate.c}
+}
+
+// convTape is what a layer's forward pass leaves: its weights at the time, inputs [Cin][N][P], with the time if that is a channel, and, before
+// the activation, outputs [Cout][N][P], of values and tangents.
+type convTape struct {
+	w, b         device.Buffer
+	squash       squash
+	x, tx, a, ta device.Buffer
+}
+
+// newConvDynamics draws initial weights as PyTorch does for convolutions and, of gates, for dense layers of one input.
+func newConvDynamics(c, hidden, depth int, act device.Smooth, gated, energies bool, r *rand.Rand) *convDynamics {
+	d := &convDynamics{act: act, gated: gated, energies: energies, widths: []int{c}}
 	for range depth {
 		d.widths = append(d.widths, hidden)
 	}
 	d.widths = append(d.widths, c)
 	for i := range depth + 1 {
-		in, out := d.widths[i]+1, d.widths[i+1]
-		name := fmt.Sprintf("conv%d.", i+1)
-		w, b := newParam(name+"w", nil, out, in, 3, 3), newParam(name+"b", nil, out)
-		for _, p := range []*Param{w, b} {
+		in, out := d.channels(i), d.widths[i+1]
+		array := func(what string, inputs int, shape ...int) *convParam {
+			p := newParam(fmt.Sprintf("conv%d.%s", i+1, what), nil, shape...)
 			p.start = make([]float32, p.Len())
 			for j := range p.start {
-				p.start[j] = float32((2*r.Float64() - 1) / math.Sqrt(float64(9*in)))
+				p.start[j] = float32((2*r.Float64() - 1) / math.Sqrt(float64(inputs)))
 			}
+			return &convParam{Param: p}
 		}
-		d.w, d.b = append(d.w, w), append(d.b, b)
+		l := convLayer{w: array("w", 9*in, out, in, 3, 3), b: array("b", 9*in, out)}
+		if gated {
+			l.gate = convGate{v: array("time", 1, out), u: array("gate.time", 1, out), c: array("gate.b", 1, out)}
+		}
+		d.layers = append(d.layers, l)
 	}
-	d.tape, d.dw, d.db = make([]convTape, depth+1), make([]device.Buffer, depth+1), make([]device.Buffer, depth+1)
+	d.tape = make([]convTape, depth+1)
 	return d
 }
 
-func (d *convDynamics) Params() (p []*Param) {
-	for i := range d.w {
-		p = append(p, d.w[i], d.b[i])
+// channels of what goes into a layer, with the time if that is one.
+func (d *convDynamics) channels(layer int) int {
+	if d.gated {
+		return d.widths[layer]
 	}
-	return p
+	return d.widths[layer] + 1
+}
+
+func (d *convDynamics) Params() (all []*Param) {
+	for _, l := range d.layers {
+		for _, p := range l.params() {
+			all = append(all, p.Param)
+		}
+	}
+	return all
 }
 
 func (d *convDynamics) sizes(s *State) (z, integrals int) {
@@ -64,9 +104,11 @@ func (d *convDynamics) sizes(s *State) (z, integrals int) {
 
 func (d *convDynamics) begin(_ *State, e device.Buffer, train bool) {
 	d.e = e
-	for i := range d.w {
-		if train {
-			d.dw[i], d.db[i] = d.w[i].G, d.b[i].G
+	for _, l := range d.layers {
+		for _, p := range l.params() {
+			if train {
+				p.d = p.G
+			}
 		}
 	}
 }
@@ -74,26 +116,34 @@ func (d *convDynamics) begin(_ *State, e device.Buffer, train bool) {
 func (d *convDynamics) end(*State) {}
 
 func (d *convDynamics) shape(s *State, i int) device.ConvShape {
-	return device.ConvShape{Cin: d.widths[i] + 1, Cout: d.widths[i+1], K: 3, N: s.N, H: s.H, W: s.W}
+	return device.ConvShape{Cin: d.channels(i), Cout: d.widths[i+1], K: 3, N: s.N, H: s.H, W: s.W}
 }
 
 // evaluate runs the network at z, with memory from Scratch: h and its tangent are the last layer's a and ta.
 func (d *convDynamics) evaluate(s *State, t float32, z device.Buffer) (h, th device.Buffer) {
 	m := s.M()
 	for i := range d.tape {
-		p, c, out := &d.tape[i], d.widths[i], d.widths[i+1]
-		p.x, p.tx = s.Scratch.Take((c+1)*m), s.Scratch.Take((c+1)*m)
+		p, l, c, in, out := &d.tape[i], d.layers[i], d.widths[i], d.channels(i), d.widths[i+1]
+		p.w, p.b = l.w.V, l.b.V
+		if d.gated {
+			p.squash.fold(s, t, l)
+			p.w, p.b = p.squash.w, p.squash.shifted
+		}
+		p.x, p.tx = s.Scratch.Take(in*m), s.Scratch.Take(in*m)
 		if i == 0 {
 			s.Copy(p.x.Slice(0, c*m), z)
 			s.Copy(p.tx.Slice(0, c*m), d.e)
 		} else {
 			s.SmoothForward(d.act, d.tape[i-1].a, d.tape[i-1].ta, p.x.Slice(0, c*m), p.tx.Slice(0, c*m))
 		}
-		s.Fill(p.x.Slice(c*m, (c+1)*m), t)
-		s.Fill(p.tx.Slice(c*m, (c+1)*m), 0)
+		if in > c {
+			s.Fill(p.x.Slice(c*m, in*m), t)
+			s.Fill(p.tx.Slice(c*m, in*m), 0)
+		}
 		p.a, p.ta = s.Scratch.Take(out*m), s.Scratch.Take(out*m)
-		s.ConvForward(d.shape(s, i), device.NoAct, d.w[i].V, d.b[i].V, p.x, p.a)
-		s.ConvForward(d.shape(s, i), device.NoAct, d.w[i].V, device.Buffer{}, p.tx, p.ta)
+		s.worked(2 * d.shape(s, i).Flops())
+		s.ConvForward(d.shape(s, i), device.NoAct, p.w, p.b, p.x, p.a)
+		s.ConvForward(d.shape(s, i), device.NoAct, p.w, device.Buffer{}, p.tx, p.ta)
 	}
 	last := d.tape[len(d.tape)-1]
 	return last.a, last.ta
@@ -208,19 +258,30 @@ func (d *convDynamics) gradient(s *State, t float32, z, dh device.Buffer, dq [3]
 		s.Axpy(2*dq[2], th, dta)
 	}
 	for i := len(d.tape) - 1; i >= 0; i-- {
-		p, g, c := d.tape[i], d.shape(s, i), d.widths[i]
+		p, l, g, c, in := d.tape[i], d.layers[i], d.shape(s, i), d.widths[i], d.channels(i)
 		if i < len(d.tape)-1 {
 			s.SmoothBackward(d.act, p.a, p.ta, da, dta)
 		}
-		s.ConvBackwardWeight(g, p.x, da, d.dw[i], d.db[i])
-		s.ConvBackwardWeight(g, p.tx, dta, d.dw[i], device.Buffer{})
-		dx, dtx := s.Scratch.Take((c+1)*m), s.Scratch.Take((c+1)*m)
+		dw, db := l.w.d, l.b.d
+		if d.gated {
+			dw, db = s.Scratch.Take(dw.Len()), s.Scratch.Take(db.Len())
+			s.Fill(dw, 0)
+			s.Fill(db, 0)
+		}
+		s.ConvBackwardWeight(g, p.x, da, dw, db)
+		s.ConvBackwardWeight(g, p.tx, dta, dw, device.Buffer{})
+		if d.gated {
+			p.squash.unfold(s, t, l, dw, db)
+		}
+		dx, dtx := s.Scratch.Take(in*m), s.Scratch.Take(in*m)
 		s.Fill(dx, 0)
-		s.ConvBackwardData(g, d.w[i].V, da, dx)
+		s.ConvBackwardData(g, p.w, da, dx)
 		if i > 0 {
 			s.Fill(dtx, 0)
-			s.ConvBackwardData(g, d.w[i].V, dta, dtx)
+			s.ConvBackwardData(g, p.w, dta, dtx)
+			s.worked(g.Flops())
 		}
+		s.worked(3 * g.Flops())
 		da, dta = dx.Slice(0, c*m), dtx.Slice(0, c*m)
 	}
 	s.Copy(dh, da)
@@ -229,25 +290,23 @@ func (d *convDynamics) gradient(s *State, t float32, z, dh device.Buffer, dq [3]
 
 func (d *convDynamics) pull(s *State, t float32, z, dz device.Buffer, dq [3]float32, weight float32) {
 	mark := s.Scratch.Mark()
-	w, b := make([]device.Buffer, len(d.dw)), make([]device.Buffer, len(d.db))
-	copy(w, d.dw)
-	copy(b, d.db)
-	for i := range w {
-		d.dw[i], d.db[i] = s.Scratch.Take(w[i].Len()), s.Scratch.Take(b[i].Len())
-		s.Fill(d.dw[i], 0)
-		s.Fill(d.db[i], 0)
+	for _, l := range d.layers { // gradients of this evaluation alone
+		for _, p := range l.params() {
+			p.d = s.Scratch.Take(p.Len())
+			s.Fill(p.d, 0)
+		}
 	}
 	g := s.Scratch.Take(dz.Len())
 	s.Copy(g, dz)
 	d.gradient(s, t, z, g, dq)
 	s.Axpy(1, g, dz)
-	for i := range w {
-		if weight != 0 {
-			s.Axpy(weight, d.dw[i], w[i])
-			s.Axpy(weight, d.db[i], b[i])
+	for _, l := range d.layers {
+		for _, p := range l.params() {
+			if weight != 0 {
+				s.Axpy(weight, p.d, p.G)
+			}
+			p.d = p.G
 		}
 	}
-	copy(d.dw, w)
-	copy(d.db, b)
 	s.Scratch.Release(mark)
 }

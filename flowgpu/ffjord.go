@@ -189,7 +189,7 @@ func (l *Continuous) Params() []*Param { return l.train.Params() }
 
 // NewConvFlow is the layer for images of c channels, with depth hidden convolutions of so many channels.
 func NewConvFlow(name string, stream uint32, c ODE, channels, hidden, depth int, r *rand.Rand) *Continuous {
-	train := newConvDynamics(channels, hidden, depth, smooths[c.Act], c.Kinetic != 0 || c.Jacobian != 0, r)
+	train := newConvDynamics(channels, hidden, depth, smooths[c.Act], c.Time == "squash", c.Kinetic != 0 || c.Jacobian != 0, r)
 	eval := *train
 	eval.energies = false
 	eval.tape = make([]convTape, len(train.tape))
@@ -241,9 +241,6 @@ func checkFFJORD(c Config) error {
 	}
 	if err := inRange(number{"levels", c.Levels, 1, 8}, number{"steps", c.Steps, 1, 16}, number{"depth", c.Depth, 1, 1 << 6}); err != nil {
 		return err
-	}
-	if c.ODE.Time == "squash" {
-		return fmt.Errorf("ODE time is squash, but the dynamics of images are told the time by a channel: use concat")
 	}
 	return c.checkSqueezes(c.Levels - 1)
 }

@@ -78,6 +78,8 @@ func TestContinuousGradients(t *testing.T) {
 		fieldFlow("estimated energies", 3, ODE{Solver: "euler", Steps: 5, Trace: "rademacher", Kinetic: 0.1, Jacobian: 0.4, Act: "silu"}),
 		convFlow(ODE{Solver: "rk4", Steps: 2}),
 		convFlow(ODE{Solver: "midpoint", Steps: 2, Trace: "gaussian", Act: "tanh", Kinetic: 0.2, Jacobian: 0.3}),
+		convFlow(ODE{Solver: "rk4", Steps: 2, Time: "squash"}),
+		convFlow(ODE{Solver: "midpoint", Steps: 2, Time: "squash", Act: "silu", Kinetic: 0.2, Jacobian: 0.3}),
 	} {
 		t.Run(lc.name, func(t *testing.T) {
 			be := devicetest.Float64()
@@ -113,25 +115,26 @@ func TestContinuousGradients(t *testing.T) {
 // loss's: a sum of moves of all inputs at once.
 func TestContinuousImages(t *testing.T) {
 	be := devicetest.Float64()
-	g, l := solvingRig(t, be, convFlow(ODE{Solver: "dopri5", Tolerance: 1e-6}), true)
-	dx, dparams := g.gradients()
-	closeTo(t, "x recovered", g.read(g.s.x), g.x0, 1e-6)
-	l.ode.Gradient = "adjoint"
-	adjointDX, adjoint := g.gradients()
-	closeTo(t, "dx by the adjoint", adjointDX, dx, 3e-4)
-	for i := range dparams {
-		closeTo(t, fmt.Sprint("parameter by the adjoint ", i), adjoint[i], dparams[i], 3e-4)
+	for _, time := range []string{"concat", "squash"} {
+		g, l := solvingRig(t, be, convFlow(ODE{Solver: "dopri5", Tolerance: 1e-6, Time: time}), true)
+		dx, dparams := g.gradients()
+		closeTo(t, "x recovered", g.read(g.s.x), g.x0, 1e-6)
+		l.ode.Gradient = "adjoint"
+		adjointDX, adjoint := g.gradients()
+		closeTo(t, "dx by the adjoint", adjointDX, dx, 3e-4)
+		for i := range dparams {
+			closeTo(t, fmt.Sprint("parameter by the adjoint ", i), adjoint[i], dparams[i], 3e-4)
+		}
+		g.reset()
+		l.Forward(g.s)
+		if equalBits(g.read(g.s.x), g.x0) {
+			t.Fatal("forward changed nothing")
+		}
+		l.Inverse(g.s)
+		closeTo(t, "x", g.read(g.s.x), g.x0, 1e-5)
 	}
-	g.reset()
-	l.Forward(g.s)
-	if equalBits(g.read(g.s.x), g.x0) {
-		t.Fatal("forward changed nothing")
-	}
-	l.Inverse(g.s)
-	closeTo(t, "x", g.read(g.s.x), g.x0, 1e-5)
-
-	fixed, l := solvingRig(t, be, convFlow(ODE{Solver: "rk4", Steps: 3}), true)
-	dx, _ = fixed.gradients()
+	fixed, _ := solvingRig(t, be, convFlow(ODE{Solver: "rk4", Steps: 3}), true)
+	dx, _ := fixed.gradients()
 	for i := range dx {
 		const h = 1e-3 // inputs are float32
 		was := fixed.x0[i]
@@ -150,8 +153,16 @@ func TestContinuousImages(t *testing.T) {
 
 // A model of images in scales trains, and what it draws it can score.
 func TestContinuousImageModel(t *testing.T) {
-	cfg := Config{Kind: "ffjord", Channels: 1, Height: 4, Width: 4, Intensities: 16, Levels: 2, Steps: 1, Hidden: 4, Depth: 1, Logit: 0.05,
-		ODE: ODE{Tolerance: 1e-4}}
+	for _, time := range []string{"concat", "squash"} {
+		t.Run(time, func(t *testing.T) {
+			trainImages(t, Config{Kind: "ffjord", Channels: 1, Height: 4, Width: 4, Intensities: 16, Levels: 2, Steps: 1, Hidden: 4, Depth: 1, Logit: 0.05,
+				ODE: ODE{Tolerance: 1e-4, Time: time}})
+		})
+	}
+}
+
+func trainImages(t *testing.T, cfg Config) {
+	t.Helper()
 	m, err := New(openCPU(t, "cpu"), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -177,9 +188,6 @@ func TestContinuousImageModel(t *testing.T) {
 		if v != v {
 			t.Fatal("a sample is not a number")
 		}
-	}
-	if cfg.ODE.Time = "squash"; cfg.Validate() == nil {
-		t.Error("gated convolutions")
 	}
 }
 
@@ -471,7 +479,7 @@ func TestContinuousFrames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(frames) != 1+instants || frames[1].Name != "flow1, t = 0.125" || frames[instants].Name != "flow1" {
+	if len(frames) != 1+instants || frames[1].Name != "flow1, t = 0.0625" || frames[instants].Name != "flow1" {
 		t.Fatalf("%d frames, from %q to %q", len(frames), frames[1].Name, frames[len(frames)-1].Name)
 	}
 	z, err := m.Encode(x)
@@ -490,5 +498,41 @@ func TestContinuousFrames(t *testing.T) {
 		if want := float64(logp.Data().([]float32)[i]); math.Abs(ld+normal-want) > 1e-4*(1+math.Abs(want)) {
 			t.Errorf("log-density %v, by the frames %v", want, ld+normal)
 		}
+	}
+}
+
+// What the data has become on the way has a density of its own there: that of x, but for the volume that it has lost or won on the way. Where
+// the flow ends it is the prior's.
+func TestDensityOnTheWay(t *testing.T) {
+	cfg := odeConfig(2, ODE{Tolerance: 1e-6})
+	cfg.Steps, cfg.Norm, cfg.Columns = 2, "actnorm", ColumnsOf([]Column{{Name: "a", Mean: 3, Std: 0.5}, {Name: "b", Mean: -1, Std: 4}})
+	m := lively(t, openCPU(t, "cpu"), cfg, 0.3)
+	x := vectors(2, 300, func(i int) float32 { return float32(i%7)/3 + 1 })
+	frames, err := m.Frames(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := m.LogProb(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < len(frames); i++ {
+		there, err := m.LogProbAt(i, frames[i].X)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, got := range there.Data().([]float32) {
+			if want := float64(whole.Data().([]float32)[j]) - frames[i].LogDet[j]; math.Abs(float64(got)-want) > 2e-4*(1+math.Abs(want)) {
+				t.Fatalf("frame %q: log-density %v of vector %d, want %v", frames[i].Name, got, j, want)
+			}
+		}
+	}
+	for _, i := range []int{0, len(frames)} {
+		if _, err := m.LogProbAt(i, x); err == nil {
+			t.Errorf("a density at frame %d", i)
+		}
+	}
+	if _, err := m.LogProbAt(1, vectors(3, 2, func(int) float32 { return 0 })); err == nil {
+		t.Error("densities of other vectors")
 	}
 }

@@ -99,6 +99,7 @@ var layerCases = []layerCase{
 	curveCoupling("quadratic", 3, 2, 1, device.Curve{Of: device.QuadraticSpline, K: 3, B: 3, Scale: 1}),
 	curveCoupling("linear", 4, 1, 1, device.Curve{Of: device.LinearSpline, K: 5, B: 3, Scale: 1}),
 	curveCoupling("logistics", 3, 1, 2, device.Curve{Of: device.LogisticMixture, K: 3}),
+	curveCoupling("gaussians", 3, 1, 2, device.Curve{Of: device.GaussianMixture, K: 3}),
 	{"CurveCoupling/residual", 5, 1, 1, func(r *rand.Rand) Layer {
 		l := NewCurveCoupling(device.Curve{Of: device.RationalSpline, K: 2, B: 2.5, Scale: 1}, 5, 3, NewResMLP(3, 6, 2, 10, false, r))
 		l.flip = true
@@ -117,6 +118,8 @@ var layerCases = []layerCase{
 	autoregressive("rational", 3, device.Curve{Of: device.RationalSpline, K: 3, B: 3, Scale: 1},
 		func(rest []float32, r *rand.Rand) autoNet { return NewResMADE(3, 7, 2, rest, r) }),
 	autoregressive("logistics", 2, device.Curve{Of: device.LogisticMixture, K: 2},
+		func(rest []float32, r *rand.Rand) autoNet { return NewMADE(2, 5, 3, rest, r) }),
+	autoregressive("gaussians", 2, device.Curve{Of: device.GaussianMixture, K: 2},
 		func(rest []float32, r *rand.Rand) autoNet { return NewMADE(2, 5, 3, rest, r) }),
 	{"Linear/lu", 4, 2, 2, func(r *rand.Rand) Layer { return NewLUAffine(4, r) }},
 	{"Linear/lu/vector", 7, 1, 1, func(r *rand.Rand) Layer { return NewLUAffine(7, r) }},
@@ -157,6 +160,8 @@ var layerCases = []layerCase{
 	inverseAutoregressive("quadratic", 4, device.Curve{Of: device.QuadraticSpline, K: 3, B: 3, Scale: 1},
 		func(rest []float32, r *rand.Rand) autoNet { return NewMADE(4, 2, 1, rest, r) }),
 	inverseAutoregressive("logistics", 2, device.Curve{Of: device.LogisticMixture, K: 2},
+		func(rest []float32, r *rand.Rand) autoNet { return NewResMADE(2, 3, 1, rest, r) }),
+	inverseAutoregressive("gaussians", 2, device.Curve{Of: device.GaussianMixture, K: 2},
 		func(rest []float32, r *rand.Rand) autoNet { return NewResMADE(2, 3, 1, rest, r) }),
 	givenCoupling("vector", 5, 2), givenCoupling("one", 1, 0), givenCurves("residual", 4, 2), givenCurves("one", 1, 0),
 	givenMasked("mlp", 4, device.Curve{}), givenMasked("residual", 3, device.Curve{Of: device.RationalSpline, K: 3, B: 3, Scale: 1}),

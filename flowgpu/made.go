@@ -22,19 +22,23 @@ type autoNet interface {
 // maskedUnit are the weights of a layer whose units are sorted by what they know: see device.Masked.
 type maskedUnit struct{ w, b *Param } // [Cout][Cin], [Cout]
 
-// newMaskedUnit draws weights of variance gain/inputs, of the inputs that count; the others are 0 and stay so.
+// newMaskedUnit draws weights of variance gain/inputs, of the inputs that count; the others are 0 and stay so. Biases are uniform up to
+// the root of 1/inputs in the first layer, as PyTorch draws them, so that units do not all bend where their inputs are 0.
 func newMaskedUnit(name string, s device.Masked, gain float64, r *rand.Rand) maskedUnit {
-	var w []float32
+	var w, b []float32
 	if gain > 0 {
-		w = make([]float32, s.Weights())
+		w, b = make([]float32, s.Weights()), make([]float32, s.Cout())
 		for o := range s.Cout() {
 			reach := s.Reach(o)
 			for i := range reach {
 				w[o*s.Cin()+i] = float32(math.Sqrt(gain/float64(reach)) * r.NormFloat64())
 			}
+			if s.Layer == device.MaskedFirst && reach > 0 {
+				b[o] = float32((2*r.Float64() - 1) / math.Sqrt(float64(reach)))
+			}
 		}
 	}
-	return maskedUnit{newParam(name+".w", w, s.Cout(), s.Cin()), newParam(name+".b", nil, s.Cout())}
+	return maskedUnit{newParam(name+".w", w, s.Cout(), s.Cin()), newParam(name+".b", b, s.Cout())}
 }
 
 // MADE is a masked network, plain or residual: see device.MaskedNet. The last layer starts at 0 and at given biases, and so does, but for

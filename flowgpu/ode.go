@@ -32,8 +32,9 @@ type dynamics interface {
 // Solving is what the solvers of a pass are told and tell. One belongs to each Workspace.
 type Solving struct {
 	Solves
-	Reverse bool  // measure by how much a solve back misses where the solve began, and raise State.Drift to it
-	Err     error // the first solve that failed, and where: results are not to be used
+	Reverse   bool  // measure by how much a solve back misses where the solve began, and raise State.Drift to it
+	Rehearsal bool  // there are no errors to choose steps by: take a few, and all the memory that any solve may take
+	Err       error // the first solve that failed, and where: results are not to be used
 }
 
 // Solves is what solvers have done.
@@ -41,23 +42,31 @@ type Solves struct {
 	Evaluations int     // of the dynamics, backward ones not counted
 	Accepted    int     // steps
 	Rejected    int     // steps
+	Flops       int64   // of products and convolutions, gradients and solves back included
 	Seconds     float64 // spent in continuous layers, gradients included; on a device that is not waited for, as far as known
 }
 
 // since gives what was done after an earlier moment.
 func (s Solves) since(was Solves) Solves {
-	return Solves{s.Evaluations - was.Evaluations, s.Accepted - was.Accepted, s.Rejected - was.Rejected, s.Seconds - was.Seconds}
+	return Solves{s.Evaluations - was.Evaluations, s.Accepted - was.Accepted, s.Rejected - was.Rejected, s.Flops - was.Flops, s.Seconds - was.Seconds}
+}
+
+// worked adds to what is known of solves.
+func (s *State) worked(flops int64) {
+	if s.Solving != nil {
+		s.Solving.Flops += flops
+	}
 }
 
 // solver takes dynamics from one time to another. The device is waited for once in a step that is chosen by its error, for one number, and
 // once at the start.
 type solver struct {
-	rk        *device.RungeKutta
-	steps     int     // of a method that does not choose them
-	tolerance float64 // absolute and relative, in training
-	test      float64 // elsewhere
-	perSample bool    // the error is the worst sample's, not the batch's
-	budget    int     // evaluations of a solve, at most
+	rk                       *device.RungeKutta
+	steps                    int     // of a method that does not choose them
+	tolerance                float64 // absolute and relative, in training
+	test                     float64 // elsewhere
+	perSample, testPerSample bool    // the error is the worst sample's, not the batch's: in training, and elsewhere
+	budget                   int     // evaluations of a solve, at most
 
 	taken []device.TimeStep // of the last solve
 	spare []device.TimeStep // room for as many
@@ -74,10 +83,11 @@ const (
 	leastStep   = 0x1p-22 // of the interval: T is a float32
 	leastErr    = 1e-4
 	unknownStep = 1e-6 // of the interval, where nothing moves
+	rehearsed   = 4    // steps of a solve in a rehearsal: those of ffjord-2d before it is trained
 )
 
 func newSolver(c ODE) solver {
-	o := solver{steps: c.Steps, tolerance: c.Tolerance, test: c.TestTolerance, perSample: c.ErrorNorm == "sample", budget: c.Budget}
+	o := solver{steps: c.Steps, tolerance: c.Tolerance, test: c.TestTolerance, perSample: c.ErrorNorm == "sample", testPerSample: c.TestErrorNorm == "sample", budget: c.Budget}
 	for _, rk := range device.Solvers() {
 		if rk.Name == c.Solver {
 			o.rk = rk
@@ -111,11 +121,7 @@ func (o *solver) solve(s *State, d dynamics, m *odeState, from, to float64, keep
 		return nil
 	}
 	if !o.rk.Adaptive {
-		for i := range o.steps {
-			h := (to - from) / float64(o.steps)
-			o.try(s, d, m, from+float64(i)*h, h, 0)
-			o.accept(s, d, m, keep)
-		}
+		o.equal(s, d, m, from, to, o.steps, keep)
 		return nil
 	}
 	tolerance := o.test
@@ -123,6 +129,15 @@ func (o *solver) solve(s *State, d dynamics, m *odeState, from, to float64, keep
 		tolerance = o.tolerance
 	}
 	return o.adapt(s, d, m, from, to, float32(tolerance), keep)
+}
+
+// equal takes n steps of one size.
+func (o *solver) equal(s *State, d dynamics, m *odeState, from, to float64, n int, keep *checkpoints) {
+	h := (to - from) / float64(n)
+	for i := range n {
+		o.try(s, d, m, from+float64(i)*h, h, 0)
+		o.accept(s, d, m, keep)
+	}
 }
 
 // adapt chooses steps by their error.
@@ -133,6 +148,11 @@ func (o *solver) adapt(s *State, d dynamics, m *odeState, from, to float64, tole
 	size, err := o.first(s, d, m, t, span, math.Copysign(1, to-from), tolerance)
 	if err != nil {
 		return err
+	}
+	if s.Solving != nil && s.Solving.Rehearsal {
+		o.error(s, d, m)
+		o.equal(s, d, m, from, to, rehearsed, keep)
+		return nil
 	}
 	evaluations, rejected := 2, false
 	for t != to {
@@ -258,7 +278,11 @@ func (o *solver) error(s *State, d dynamics, m *odeState) (float64, error) {
 	z, _ := d.sizes(s)
 	dims := float64(z/s.N + 1)
 	out := s.Scratch.Take(1)
-	if o.perSample {
+	perSample := o.testPerSample
+	if s.Training {
+		perSample = o.perSample
+	}
+	if perSample {
 		none := s.Scratch.Take(s.N)
 		s.Fill(none, 0)
 		s.Fill(out, 0)

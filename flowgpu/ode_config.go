@@ -21,7 +21,8 @@ type ODE struct {
 	Tolerance     float64 `json:"tolerance,omitempty"`      // absolute and relative, of a step in training
 	TestTolerance float64 `json:"test_tolerance,omitempty"` // elsewhere
 	ErrorNorm     string  `json:"error_norm,omitempty"`     // what must keep the tolerance: the root of the mean square over the "batch", or that of each "sample"
-	Budget        int     `json:"budget,omitempty"`         // evaluations of the dynamics that a solve may take
+	TestErrorNorm string  `json:"test_error_norm,omitempty"`
+	Budget        int     `json:"budget,omitempty"` // evaluations of the dynamics that a solve may take
 
 	Gradient string  `json:"gradient,omitempty"` // "direct", through the solver's own steps, or "adjoint"
 	Kinetic  float64 `json:"kinetic,omitempty"`  // weight in the loss of the integral of |h|^2 (RNODE)
@@ -47,7 +48,7 @@ func (c Config) odeDefaults() Config {
 		value *string
 		usual string
 	}{
-		{&o.Act, act}, {&o.Time, time}, {&o.Solver, "dopri5"}, {&o.ErrorNorm, "batch"}, {&o.Gradient, "direct"}, {&o.Trace, c.usualTrace()},
+		{&o.Act, act}, {&o.Time, time}, {&o.Solver, "dopri5"}, {&o.ErrorNorm, "batch"}, {&o.TestErrorNorm, "sample"}, {&o.Gradient, "direct"}, {&o.Trace, c.usualTrace()},
 	} {
 		if *f.value == "" {
 			*f.value = f.usual
@@ -99,7 +100,7 @@ func (c Config) checkODE() error {
 		{"act", o.Act, []string{"tanh", "softplus", "silu"}}, {"time", o.Time, []string{"squash", "concat"}},
 		{"trace", o.Trace, []string{"exact", "rademacher", "gaussian"}}, {"test trace", o.TestTrace, []string{"exact", "rademacher", "gaussian"}},
 		{"solver", o.Solver, []string{"dopri5", "bosh3", "rk4", "midpoint", "euler"}},
-		{"error norm", o.ErrorNorm, []string{"batch", "sample"}}, {"gradient", o.Gradient, []string{"direct", "adjoint"}},
+		{"error norm", o.ErrorNorm, []string{"batch", "sample"}}, {"test error norm", o.TestErrorNorm, []string{"batch", "sample"}}, {"gradient", o.Gradient, []string{"direct", "adjoint"}},
 	} {
 		if !slices.Contains(f.allowed, f.value) {
 			return fmt.Errorf("unknown %s %q of an ODE: use %s", f.name, f.value, strings.Join(f.allowed, ", "))

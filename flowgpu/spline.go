@@ -97,16 +97,10 @@ func restOf(curve device.Curve, c int) []float32 {
 		for i := range curve.Knots() {
 			one[len(one)-1-i] = slope
 		}
-	case device.LogisticMixture: // as a MixCDF starts
-		within, k := 1.0, curve.K
-		for i := range k {
-			q := distuv.UnitNormal.Quantile((float64(i) + 0.5) / float64(k))
-			one[2+k+i] = float32(q)
-			within -= q * q / float64(k)
-		}
-		for i := range k {
-			one[2+2*k+i] = float32(math.Log(math.Sqrt(within*3)/math.Pi - device.MixtureFloor))
-		}
+	case device.LogisticMixture:
+		restOfMixture(one[2:], curve.K, math.Sqrt(3)/math.Pi) // the standard logistic distribution has the variance pi^2/3
+	case device.GaussianMixture:
+		restOfMixture(one, curve.K, 1)
 	}
 	all := make([]float32, 0, c*len(one))
 	for range c {
@@ -115,13 +109,32 @@ func restOf(curve device.Curve, c int) []float32 {
 	return all
 }
 
+// restOfMixture leaves logits, means and log scales of k components as a MixCDF starts: of one weight, at quantiles of the standard normal
+// distribution, and of variance 1 in all. scale is that of a component of variance 1.
+func restOfMixture(p []float32, k int, scale float64) {
+	within := 1.0
+	for i := range k {
+		q := distuv.UnitNormal.Quantile((float64(i) + 0.5) / float64(k))
+		p[k+i] = float32(q)
+		within -= q * q / float64(k)
+	}
+	for i := range k {
+		p[2*k+i] = float32(math.Log(math.Sqrt(within)*scale - device.MixtureFloor))
+	}
+}
+
 // curveKinds are the names of curves.
 var curveKinds = map[string]device.CurveKind{
 	"affine": device.AffineCurve, "linear": device.LinearSpline, "quadratic": device.QuadraticSpline,
-	"rational": device.RationalSpline, "logistics": device.LogisticMixture,
+	"rational": device.RationalSpline, "logistics": device.LogisticMixture, "gaussians": device.GaussianMixture,
 }
 
-var curveNames = []string{"rational", "quadratic", "linear", "logistics", "affine"}
+var curveNames = []string{"rational", "quadratic", "linear", "logistics", "affine", "gaussians"}
+
+// isSpline says whether a curve of a name bends between knots of a domain.
+func isSpline(curve string) bool {
+	return curve == "rational" || curve == "quadratic" || curve == "linear"
+}
 
 // Of a spline that says nothing else: as in the code of Durkan et al.
 const (
@@ -151,7 +164,7 @@ func (c Config) curveDefaults() Config {
 		if c.Bins == 0 {
 			c.Bins = defaultBins
 		}
-		if c.Bound == 0 && c.Curve != "logistics" && !c.bounded() {
+		if c.Bound == 0 && isSpline(c.Curve) && !c.bounded() {
 			c.Bound = defaultBound
 		}
 	}
@@ -167,11 +180,11 @@ func (c Config) checkCurve() error {
 		return fmt.Errorf("bins is %d and bound %g, but curve is affine: leave them 0, or use curve rational", c.Bins, c.Bound)
 	case c.Curve == "" || c.Curve == "affine":
 		return nil
-	case c.Curve == "logistics" && c.Bound != 0:
-		return fmt.Errorf("bound is %g, but a mixture of logistics has none: leave it 0", c.Bound)
+	case !isSpline(c.Curve) && c.Bound != 0:
+		return fmt.Errorf("bound is %g, but a mixture of %s has none: leave it 0", c.Bound, c.Curve)
 	case c.bounded() && c.Bound != 0:
 		return fmt.Errorf("bound is %g, but domain %s has its own: leave it 0", c.Bound, c.Domain)
-	case c.Curve != "logistics" && !c.bounded() && !(c.Bound > 0 && c.Bound <= 1e6):
+	case isSpline(c.Curve) && !c.bounded() && !(c.Bound > 0 && c.Bound <= 1e6):
 		return fmt.Errorf("bound is %g: it must be above 0 and at most 1e6; splines bend from -bound to bound", c.Bound)
 	}
 	least := 1

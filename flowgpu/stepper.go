@@ -248,8 +248,14 @@ func (t *Stepper) WithEMA(f func() error) error {
 // steps are then enqueued op by op.
 func (t *Stepper) Recorded() (bool, error) { return t.whole.recording != nil, t.whole.err }
 
-// Flops is the arithmetic of one step in matrix products and convolutions, two per multiply-add, as its mode does it.
-func (t *Stepper) Flops() int64 { return t.w.flops }
+// Flops is the arithmetic of one step in matrix products and convolutions, two per multiply-add, as its mode does it. Solves of a continuous
+// flow take what they need: of them it is the mean of the steps so far, and before the first that of solves of a few steps.
+func (t *Stepper) Flops() int64 {
+	if c := t.caution; c != nil && c.steps > 0 {
+		return t.w.flops + c.flops/c.steps
+	}
+	return t.w.flops + t.w.solves
+}
 
 // Memory is what training holds, in bytes.
 type Memory struct {

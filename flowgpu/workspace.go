@@ -46,6 +46,7 @@ type Workspace struct {
 	regions     []device.Rows // latent blocks as they lie in memory, for N = 1
 	priors      []Prior       // of each
 	flops       int64         // of one pass: a training step, or an evaluation and a sampling
+	solves      int64         // of continuous layers in a rehearsal of it, which are not in flops
 }
 
 // NewWorkspace prepares training on batches in a memory mode, or with mode "" evaluation and sampling only. The error says
@@ -94,7 +95,7 @@ func (m *Model) NewWorkspace(batch int, mode Mode) (*Workspace, error) {
 	w.seen, w.dseen, w.surprise = cut(sizes[9]), cut(sizes[10]), cut(sizes[11])
 	w.s.Backend, w.s.Keep, w.s.KeepX = m.be, mode == Stash, mode != Reversible
 	w.s.Solving, w.s.At = &Solving{}, w.at
-	w.flops = plan.flops
+	w.flops, w.solves = plan.flops, plan.solves
 	return w, nil
 }
 
@@ -133,6 +134,7 @@ func (w *Workspace) eachRegion(n int, f func(i int, r device.Rows, lo int)) {
 type plan struct {
 	scratch, stash int
 	flops          int64
+	solves         int64 // arithmetic of continuous layers, apart
 }
 
 // dryRun takes one step on a backend that only counts.
@@ -142,7 +144,7 @@ func (w *Workspace) dryRun(training bool, mode Mode) plan {
 	w.s = State{
 		Backend: tally, x: device.Phantom(n), dx: device.Phantom(n),
 		Scratch: device.NewCountingArena(), Stash: device.NewCountingArena(),
-		Keep: mode == Stash, KeepX: mode != Reversible, At: device.Phantom(2),
+		Keep: mode == Stash, KeepX: mode != Reversible, At: device.Phantom(2), Solving: &Solving{Rehearsal: true},
 	}
 	w.pixels, w.logdet, w.label, w.at = device.Phantom(n), device.Phantom(w.batch), device.Phantom(w.batch), device.Phantom(2)
 	w.context, w.given = device.Phantom(w.m.features*w.batch), w.batch
@@ -155,13 +157,13 @@ func (w *Workspace) dryRun(training bool, mode Mode) plan {
 		w.draw(w.batch, 1, 0)
 		w.inverse(w.batch)
 	}
-	flops := tally.Flops
+	flops, solves := tally.Flops, w.s.Solving.Flops
 	if w.m.cfg.guided() && !training { // there is memory for it, if it should be asked for
 		w.s.Guidance = 1
 		w.draw(w.batch, 1, 0)
 		w.inverse(w.batch)
 	}
-	p := plan{scratch: w.s.Scratch.High(), stash: w.s.Stash.High(), flops: flops}
+	p := plan{scratch: w.s.Scratch.High(), stash: w.s.Stash.High(), flops: flops - solves, solves: solves}
 	w.s, w.given = State{}, 0
 	return p
 }

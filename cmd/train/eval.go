@@ -69,6 +69,9 @@ func writeEvaluation(out io.Writer, r *train.Evaluation) error {
 	if v := r.Variational; v != nil && err == nil {
 		_, err = fmt.Fprintf(out, "a bound: %.4f exact, of the images with their noise, and %+.4f for the choice of the noise\n", v.Flow, v.Noise)
 	}
+	if s := r.Solved; s != nil && err == nil {
+		_, err = fmt.Fprintln(out, s)
+	}
 	if e := r.Exact; e != nil && err == nil {
 		_, err = fmt.Fprintf(out, "the true density takes %.4f of them (entropy %.4f): %.4f ± %.4f nats less\n", e.Nats, e.Entropy, e.KL, e.KLStderr)
 	}

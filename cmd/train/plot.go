@@ -22,7 +22,8 @@ func plotCommand(env train.Env) *cobra.Command {
 
 One column: the density over a histogram of the data, the distribution functions, the map from data to latent with its slope, and
 the density after each layer. Two: the density and its logarithm, samples over data, what the flow does to a grid, and samples
-on their way through the layers, as a strip and as an animated GIF. More: every pair of columns, and each column by itself.
+on their way through the layers, as a strip and as an animated GIF; of a continuous flow its density over time with trajectories, too.
+More: every pair of columns, and each column by itself.
 
 It prints the Kolmogorov-Smirnov distance of samples and data in each column, and in one and two dimensions what the density
 integrates to. --csv writes the numbers of each picture beside it.`,

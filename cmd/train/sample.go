@@ -35,8 +35,8 @@ the same as pixels, temperature (T), seed, and class (N) of a class-conditional 
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.IntVar(&g.N, "n", 64, "number of images or vectors, at each temperature; of a table of contexts as many as its rows")
-	f.Float64Var(&temperature, "temperature", 0.7, "standard deviation of the latent: 1, as is usual for vectors, samples the model, less is tamer")
+	f.IntVar(&g.N, "n", 64, "images or vectors, at each temperature; of a table of contexts as many as its rows")
+	f.Float64Var(&temperature, "temperature", 0.7, "standard deviation of the latent: 1, usual for vectors, samples the model, less is tamer")
 	f.Float64SliceVar(&g.Temperatures, "temperatures", nil, "`several`, side by side, such as 0,0.5,1")
 	f.Uint64Var(&g.Seed, "seed", 1, "the same seed gives the same images")
 	f.IntVar(&g.Class, "class", train.AllClasses, "class that a class-conditional model draws (default: one per column)")

@@ -59,6 +59,7 @@ number of steps a cosine schedule is stretched to it.`,
 func useFlags(c *cobra.Command, u *train.Use) {
 	c.Flags().StringVar(&u.Device, "device", "", "device (default: the one of the run, or the best there is)")
 	c.Flags().StringVar(&u.Precision, "precision", "", "of the networks: fp32, bf16, or on GPUs tf32 (default: that of the run)")
+	odeUseFlags(c.Flags(), &u.ODE)
 }
 
 // imageHelp is what every command that takes images says of them.

@@ -30,6 +30,7 @@ type Estimate struct {
 	Took     float64 // seconds of them
 	Step     float64 // seconds of one step of Config.Batch
 	Scaled   float64 // by which the measured step was multiplied, 1 where it is the run's own
+	Grown    float64 // and by this, since solves of a continuous flow grow longer in training; 1 for other models
 
 	Parts   []portion
 	Seconds float64 // of them all
@@ -55,7 +56,7 @@ func DryRun(ctx context.Context, cfg Config, env Env) (*Estimate, error) {
 	if err := cfg.anchorData(); err != nil {
 		return nil, err
 	}
-	e := &Estimate{Modes: modes(), Scaled: 1}
+	e := &Estimate{Modes: modes(), Scaled: 1, Grown: 1}
 	s, err := e.sources(&cfg)
 	if err != nil {
 		return nil, err
@@ -199,14 +200,14 @@ func (e *Estimate) rates(ctx context.Context, r *run) (all rates, err error) {
 		return err
 	}
 	seconds(validate) // memory is touched for the first time
-	all.validate = seconds(validate) / float64(r.cfg.EvalSamples)
+	all.validate = e.Grown * seconds(validate) / float64(r.cfg.EvalSamples)
 
 	r.cfg.Samples = min(r.cfg.Samples, max(r.cfg.Batch, 64))
 	draw := r.rows
 	if !r.cfg.vectors() {
 		draw = func() error { return r.samples(samplesFile, true) }
 	}
-	all.draw = seconds(draw) / float64(r.cfg.Samples)
+	all.draw = e.Grown * seconds(draw) / float64(r.cfg.Samples)
 
 	if m := r.stepper.Memory(); m.Parameters+m.Optimiser <= drySave {
 		all.save = seconds(r.save)
@@ -235,6 +236,8 @@ func (r *run) prepare() (err error) {
 // steps measures training steps, or an iteration of EM on a part of the data.
 func (e *Estimate) steps(ctx context.Context, r *run) error {
 	group := 1
+	var solves growth
+	timed := false
 	work := func() error {
 		if r.cfg.em() {
 			return r.iterate(ctx)
@@ -245,6 +248,7 @@ func (e *Estimate) steps(ctx context.Context, r *run) error {
 			}
 		}
 		err := r.read()
+		solves.add(r.at.Pending, timed)
 		r.at.Pending = r.at.Pending[:0]
 		return err
 	}
@@ -259,6 +263,7 @@ func (e *Estimate) steps(ctx context.Context, r *run) error {
 	if !r.cfg.em() { // losses are read as seldom as in the run, but the time is not exceeded by much
 		group = max(1, min(r.cfg.LogEvery, flowgpu.RingSize, int(dryTime/4/max(once, 1))))
 	}
+	timed = true
 	start := time.Now()
 	for e.Measured < drySteps || time.Since(start) < dryTime {
 		if ctx.Err() != nil {
@@ -273,7 +278,9 @@ func (e *Estimate) steps(ctx context.Context, r *run) error {
 	if err := e.scale(r); err != nil {
 		return err
 	}
-	e.Step = e.Took / float64(e.Measured) * e.Scaled
+	e.Grown = solves.factor(r.cfg.Model)
+	e.Step = e.Took / float64(e.Measured) * e.Scaled * e.Grown
+	e.mature(r, solves)
 	return nil
 }
 

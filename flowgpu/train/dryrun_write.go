@@ -52,6 +52,9 @@ func (e *Estimate) Write(out io.Writer) error {
 func (e *Estimate) step() string {
 	c := e.Config
 	took := fmt.Sprintf("%d in %.2f s", e.Measured, e.Took)
+	if e.Grown > 1 {
+		took += fmt.Sprintf(", times %.2f for solves that grow longer", e.Grown)
+	}
 	switch {
 	case c.em():
 		return fmt.Sprintf("%.3g s an iteration (measured: %s, on 1/%.3g of the data)", e.Step, took, e.Scaled)

@@ -116,6 +116,8 @@ func curveName(m flowgpu.Config) string {
 		return m.Curve
 	case "logistics":
 		return fmt.Sprintf("mixture of %d logistics", m.Bins)
+	case "gaussians":
+		return fmt.Sprintf("mixture of %d Gaussians", m.Bins)
 	}
 	return fmt.Sprintf("%s spline of %s", m.Curve, plural(m.Bins, "bin"))
 }

@@ -62,15 +62,15 @@ func describeODE(add func(format string, args ...any), m flowgpu.Config, shape s
 	m = m.Filled()
 	o := m.ODE
 	add("FFJORD for %s", shape)
-	if m.Levels > 0 {
-		add("%s", plural(m.Levels, "level"))
-		add("%s at a place, of %s of %s, %s", plural(m.Steps, "flow"), plural(m.Depth, "hidden convolution"), plural(m.Hidden, "channel"), o.Act)
-		add("%s", solverText(o))
-		return
-	}
 	kind := "gated by the time"
 	if o.Time == "concat" {
 		kind = "that are told the time"
+	}
+	if m.Levels > 0 {
+		add("%s", plural(m.Levels, "level"))
+		add("%s at a place, of %s of %s %s, %s", plural(m.Steps, "flow"), plural(m.Depth, "hidden convolution"), plural(m.Hidden, "channel"), kind, o.Act)
+		add("%s", solverText(o))
+		return
 	}
 	add("%s of %s of %s %s, %s", plural(m.Steps, "flow"), plural(m.Depth, "hidden layer"), plural(m.Hidden, "unit"), kind, o.Act)
 	if m.Norm != "none" {

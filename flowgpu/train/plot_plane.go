@@ -56,6 +56,11 @@ func (a *artist) plane() error {
 	if err := a.grids(names); err != nil {
 		return err
 	}
+	if a.m.Config().Kind == "ffjord" {
+		if err := a.times(); err != nil {
+			return err
+		}
+	}
 	return a.layers(states)
 }
 
@@ -182,6 +187,9 @@ func framesOf(states []state) (frames []plot.Frame) {
 			name = "data x"
 		case i < len(states)-1:
 			name = "inverse of " + states[i+1].name
+			if time, ok := timeOf(states[i].name, states[i+1].name); ok {
+				name = time
+			}
 		}
 		frames = append(frames, plot.Frame{Name: name, Points: plot.PointsOf(states[i].points)})
 	}

@@ -14,6 +14,8 @@ type Use struct {
 	Device    string // where it is empty and the run's device is not here, the best that is
 	Precision string // as device.Choice has it
 	Data      string // what data.OpenWith takes, of vectors data.OpenVectors
+
+	ODE flowgpu.ODE // of a continuous flow: TestTolerance, TestTrace and TestErrorNorm, where they are not to be the run's; of the rest nothing is read
 }
 
 // Detail is what an evaluation is to tell beside the score.
@@ -34,6 +36,7 @@ type Evaluation struct {
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
 	// Variational is of a model that learns its dequantisation: what of the score is exact, and what is the noise's.
 	Variational *Variational `json:"variational,omitempty"`
+	Solved      *Solved      `json:"solved,omitempty"` // of a continuous flow
 	Bound       *Bound       `json:"bound,omitempty"`
 }
 
@@ -60,6 +63,9 @@ func Evaluate(ctx context.Context, path string, detail Detail, use Use, env Env)
 		}
 		result.Variational = apart
 		if result.Score, err = summariseOf(test.Info(), logp); err != nil {
+			return err
+		}
+		if result.Solved, err = solvedBy(ctx, e, m.Config(), test, s.Config.Seed); err != nil {
 			return err
 		}
 		if v, ok := test.(*data.Vectors); ok {
@@ -101,6 +107,9 @@ func (s *saved) with(use Use, env Env, f func(*flowgpu.Model, *flowgpu.Evaluator
 	}
 	defer be.Close()
 	s.chosen()
+	if err := use.resolve(&s.c.Model); err != nil {
+		return err
+	}
 	m, err := flowgpu.NewFromCheckpoint(be, s.c)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)

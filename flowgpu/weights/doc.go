@@ -70,6 +70,7 @@
 //	sigmoid   y2 = (x2 + t) exp(ls);  ls = log sigmoid(s + 2)
 //	exp       y2 = x2 exp(ls) + t;    ls = 2 tanh(s/2)
 //	tanh      y2 = x2 exp(ls) + t;    ls = g tanh(s);  NAME.g (channels of x2)
+//	shifted   y2 = (x2 + t) exp(ls);  ls = 6 tanh(s/6)
 //
 // and logdet += sum ls, which is 0 for additive. Networks follow.
 //
