@@ -13,26 +13,17 @@ type Task interface{ Do(chunk, worker int) }
 
 // Pool is a claiming pool: chunks are claimed from atomic counters by the caller of Run and by whichever workers are
 // awake. Each has a share of its own, the same part of every job, and goes on to the others' when that is done: what an op leaves
-// in a core's cache is there for the same chunk of the next, and cores may lie far apart. The caller never waits for a worker
+// in a core's cache is there for the same chunk of the next, and cores may lie far apart. So do the counters: all that a worker needs to
+// know of its share is in one cache line, which it waits for, and which nobody else touches but to help. The caller never waits for a worker
 // that has not started, so that a descheduled worker costs at most the chunk that it holds; and while the caller waits for that,
 // it sleeps, so that the worker can have its core. Workers look for work for about 100 microseconds after their last chunk, then
 // park.
 type Pool struct {
 	workers int
-
-	// The job. Run writes it before it stores what is left, and only who holds a chunk reads it; Run does not return, so the
-	// job does not change, while anybody holds one.
-	task   Task
-	chunks int
-	_      [64]byte
-
-	shares []share // by worker
-
-	pending atomic.Int64 // chunks not yet done
-	_       [56]byte
+	shares  []share // by worker
 
 	asleep atomic.Bool   // the caller of Run waits for a token
-	woken  chan struct{} // that token, from whoever does the last chunk
+	woken  chan struct{} // that token, from whoever does the last chunk of a share
 
 	parked atomic.Int32  // workers that nobody has promised a token to
 	wake   chan struct{} // one token wakes one worker
@@ -40,11 +31,15 @@ type Pool struct {
 	ended  sync.WaitGroup
 }
 
-// share is a worker's. left counts the chunks of it that are not yet claimed: subtracting one claims, if the result is not
-// negative. A worker that comes late claims from whatever job there is then, or nothing; it never needs to know which job that is.
+// share is a worker's part of the job. Run writes it before it stores what is left, and only who holds a chunk of it reads it; Run does
+// not return, so that it does not change, while anybody holds one. A worker that comes late claims from whatever job there is then, or
+// nothing; it never needs to know which job that is.
 type share struct {
-	left atomic.Int64
-	_    [120]byte // two cache lines, which some processors fetch together
+	left   atomic.Int64 // chunks not yet claimed: subtracting one claims, if the result is not negative
+	undone atomic.Int64 // chunks not yet done
+	task   Task
+	end    int      // the chunk after the last
+	_      [88]byte // two cache lines in all, which some processors fetch together
 }
 
 const (
@@ -75,10 +70,15 @@ func (p *Pool) Run(chunks int, t Task) {
 		}
 		return
 	}
-	p.task, p.chunks = t, chunks
-	p.pending.Store(int64(chunks))
 	for w := range p.shares {
-		p.shares[w].left.Store(int64(p.first(w+1) - p.first(w)))
+		first, end := chunks*w/p.workers, chunks*(w+1)/p.workers
+		if first == end {
+			continue
+		}
+		s := &p.shares[w]
+		s.task, s.end = t, end
+		s.undone.Store(int64(end - first))
+		s.left.Store(int64(end - first))
 	}
 	for range min(p.workers, chunks) - 1 {
 		if !p.unpark() {
@@ -88,27 +88,39 @@ func (p *Pool) Run(chunks int, t Task) {
 	}
 	p.claim(0)
 	p.await()
-	p.task = nil
+	for w := range p.shares {
+		p.shares[w].task = nil
+	}
+}
+
+// done says whether all chunks are.
+func (p *Pool) done() bool {
+	for w := range p.shares {
+		if p.shares[w].undone.Load() > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // await returns when all chunks are done. Whoever holds one is about to end as a rule, which is worth spinning for. If it takes
 // longer, the worker may have lost its core to another program: spinning would keep it from getting this one.
 func (p *Pool) await() {
 	for range spinRounds {
-		if p.pending.Load() == 0 {
+		if p.done() {
 			return
 		}
 		pause(spinPauses)
 	}
 	for start := time.Now(); time.Since(start) < spinTime; {
-		if p.pending.Load() == 0 {
+		if p.done() {
 			return
 		}
 		yield() // let the one that holds the chunk run, if it waits for this core
 	}
-	for p.pending.Load() > 0 {
+	for !p.done() {
 		p.asleep.Store(true)
-		if p.pending.Load() == 0 && p.asleep.CompareAndSwap(true, false) {
+		if p.done() && p.asleep.CompareAndSwap(true, false) {
 			return // done between the last look and falling asleep, and nobody saw that there is somebody to wake
 		}
 		<-p.woken
@@ -123,9 +135,6 @@ func (p *Pool) Close() {
 	p.ended.Wait()
 }
 
-// first is the first chunk of a worker's share.
-func (p *Pool) first(worker int) int { return p.chunks * worker / p.workers }
-
 // claim does chunks until there are none left, the worker's own first, and says whether it did any.
 func (p *Pool) claim(worker int) (any bool) {
 	for i := range p.workers {
@@ -138,14 +147,14 @@ func (p *Pool) claim(worker int) (any bool) {
 
 // claimOf does chunks of the share of owner.
 func (p *Pool) claimOf(owner, worker int) (any bool) {
-	left := &p.shares[owner].left
-	for left.Load() > 0 {
-		i := left.Add(-1)
+	s := &p.shares[owner]
+	for s.left.Load() > 0 {
+		i := s.left.Add(-1)
 		if i < 0 {
 			break
 		}
-		p.task.Do(p.first(owner+1)-1-int(i), worker)
-		if p.pending.Add(-1) == 0 && p.asleep.CompareAndSwap(true, false) {
+		s.task.Do(s.end-1-int(i), worker)
+		if s.undone.Add(-1) == 0 && p.asleep.Load() && p.asleep.CompareAndSwap(true, false) {
 			p.woken <- struct{}{}
 			runtime.Gosched() // the caller goes on here, sooner than another thread wakes up
 		}
@@ -157,7 +166,7 @@ func (p *Pool) claimOf(owner, worker int) (any bool) {
 // work is the life of a worker.
 func (p *Pool) work(worker int) {
 	for !p.closed.Load() {
-		if p.claim(worker) || p.spin() {
+		if p.claim(worker) || p.spin(worker) {
 			continue
 		}
 		p.parked.Add(1)
@@ -168,11 +177,12 @@ func (p *Pool) work(worker int) {
 	}
 }
 
-// spin waits for work for a short while and says whether there is some.
-func (p *Pool) spin() bool {
+// spin waits for a share of work for a short while and says whether there is one.
+func (p *Pool) spin(worker int) bool {
+	own := &p.shares[worker].left
 	for start := time.Now(); time.Since(start) < spinTime && !p.closed.Load(); {
 		for range spinRounds {
-			if p.pending.Load() > 0 && p.unclaimed() {
+			if own.Load() > 0 {
 				return true
 			}
 			pause(spinPauses)
