@@ -18,7 +18,9 @@ type convTasks struct {
 	add      addTask
 	rowScale rowScaleTask
 	round    roundTask
-	stack    stackTask
+	stack    stackTask  // being described
+	kept     keptStacks // see stack_kept.go
+	tree     gemm.Tree
 	mix      columnsTask
 
 	parts []float32 // sums over parts of the columns
@@ -72,9 +74,7 @@ func (b *Backend) runProduct(p gemm.Product) {
 	t := &b.conv.product
 	*t = productTask{k: b.gemm, scratch: b.workerScratch(), Product: p, step: p.Columns()}
 	b.roundProduct(&t.A)
-	for i := range t.scratch {
-		t.k.Reserve(&t.scratch[i], &t.Product)
-	}
+	gemm.ReserveAll(t.scratch, func(s *gemm.Scratch) { t.k.Reserve(s, &t.Product) })
 	b.pool.Run((p.B.M+t.step-1)/t.step, t)
 	*t = productTask{}
 }

@@ -46,6 +46,7 @@ func (b *Backend) Free(x device.Buffer) {
 	if x.Nil() {
 		return
 	}
+	b.forgetStacks()
 	first := &x.Host()[0]
 	if raw, ok := b.mapped[first]; ok {
 		delete(b.mapped, first)

@@ -20,12 +20,8 @@ func (b *Backend) StackForward(g device.Images, units []device.Unit, x, y device
 	t := b.newStack(g, units, x, y)
 	b.roundStack(t.Layers, false)
 	t.Keep = keep
-	t.reserve()
-	b.pool.Run(t.tiles(), t.as(func(t *stackTask, s *gemm.Scratch, chunk int) {
-		m := chunk * t.Tile
-		t.k.StackForward(s, &t.Stack, m, min(t.Tile, t.M-m))
-	}))
-	t.forget()
+	t = b.kept(t, &units[0], false)
+	b.pool.Run(t.tiles(), (*stackForward)(t))
 }
 
 func (b *Backend) StackBackward(g device.Images, units []device.Unit, x, dy, dx device.Buffer) {
@@ -40,31 +36,34 @@ func (b *Backend) StackBackward(g device.Images, units []device.Unit, x, dy, dx 
 	t := b.newStack(g, units, x, dy)
 	b.roundStack(t.Layers, true)
 	t.DX = dx.Host()
-	t.C = gemm.Grow(&b.conv.parts, t.Parts*t.Floats)
-	t.reserve()
+	t.C, t.Tree = gemm.Grow(&b.conv.parts, t.Parts*t.Floats), &b.conv.tree
+	t = b.kept(t, &units[0], true)
 	if t.Fused {
-		b.pool.Run(t.Parts, t.as(func(t *stackTask, s *gemm.Scratch, chunk int) { t.k.StackBackward(s, &t.Stack, chunk) }))
+		b.pool.Run(t.Parts, (*stackBackward)(t))
 	} else {
-		for t.layer = len(units) - 1; t.layer >= 0; t.layer-- {
-			b.pool.Run(t.Layers[t.layer].Chunks(), t.as(func(t *stackTask, s *gemm.Scratch, chunk int) {
-				t.k.StackWeights(s, &t.Stack, t.layer, chunk)
-			}))
-			if t.layer == 1 && t.EndsTogether() {
-				b.pool.Run(t.Layers[0].Parts, t.as(func(t *stackTask, s *gemm.Scratch, chunk int) { t.k.StackEnd(s, &t.Stack, chunk) }))
-				break
-			}
-			b.pool.Run(t.tiles(), t.as(func(t *stackTask, s *gemm.Scratch, chunk int) {
-				m := chunk * t.Tile
-				t.k.StackBack(s, &t.Stack, t.layer, m, min(t.Tile, t.M-m))
-			}))
-		}
+		b.backByLayers(t)
+	}
+	if t.AddsUp {
+		return
 	}
 	chunks := 0
 	for i := range t.Layers {
 		chunks += t.AddChunks(i)
 	}
-	b.pool.Run(chunks, t.as((*stackTask).add))
-	t.forget()
+	b.pool.Run(chunks, (*stackAdd)(t))
+}
+
+// backByLayers goes back through a stack whose weights are too many to go through all layers at a time.
+func (b *Backend) backByLayers(t *stackTask) {
+	for t.layer = len(t.Layers) - 1; t.layer >= 0; t.layer-- {
+		b.pool.Run(t.Layers[t.layer].Chunks(), (*stackWeights)(t))
+		if t.layer == 1 && t.EndsTogether() {
+			b.pool.Run(t.Layers[0].Parts, (*stackEnd)(t))
+			break
+		}
+		b.pool.Run(t.tiles(), (*stackBack)(t))
+	}
+	t.layer = 0
 }
 
 // stackable says whether package gemm takes these layers: taps at the ends only, where their products fit into the cache; images that
@@ -83,57 +82,68 @@ func stackable(g device.Images, units []device.Unit) bool {
 	return tile > 0 && units[0].Cin*units[0].K*units[0].K*tile <= folded && units[last].Cout*units[last].K*units[last].K*tile <= folded
 }
 
-// stackTask is a pass of a Stack, or a part of one.
+// stackTask is a pass of a Stack.
 type stackTask struct {
 	k       *gemm.Kernels
 	scratch []gemm.Scratch
 	gemm.Stack
-	units []device.Unit
-	layer int // at work
-	do    func(t *stackTask, s *gemm.Scratch, chunk int)
+	layer int // at work, where they are taken one by one
 }
 
-func (t *stackTask) Do(chunk, worker int) { t.do(t, &t.scratch[worker], chunk) }
+// Parts of a pass.
+type (
+	stackForward  stackTask
+	stackBackward stackTask
+	stackWeights  stackTask
+	stackBack     stackTask
+	stackEnd      stackTask
+	stackAdd      stackTask
+)
 
-// as is the task with something else to do.
-func (t *stackTask) as(do func(t *stackTask, s *gemm.Scratch, chunk int)) *stackTask {
-	t.do = do
-	return t
+func (t *stackForward) Do(chunk, worker int) {
+	m := chunk * t.Tile
+	t.k.StackForward(&t.scratch[worker], &t.Stack, m, min(t.Tile, t.M-m))
+}
+
+func (t *stackBackward) Do(chunk, worker int) {
+	t.k.StackBackward(&t.scratch[worker], &t.Stack, chunk)
+}
+
+func (t *stackWeights) Do(chunk, worker int) {
+	t.k.StackWeights(&t.scratch[worker], &t.Stack, t.layer, chunk)
+}
+
+func (t *stackBack) Do(chunk, worker int) {
+	m := chunk * t.Tile
+	t.k.StackBack(&t.scratch[worker], &t.Stack, t.layer, m, min(t.Tile, t.M-m))
+}
+
+func (t *stackEnd) Do(chunk, worker int) {
+	t.k.StackEnd(&t.scratch[worker], &t.Stack, chunk)
+}
+
+// Do adds up some rows of a layer's gradient.
+func (t *stackAdd) Do(chunk, _ int) {
+	i := 0
+	for ; chunk >= t.AddChunks(i); i++ {
+		chunk -= t.AddChunks(i)
+	}
+	t.k.AddGradient(&t.Stack, i, chunk)
 }
 
 // tiles is how many there are.
 func (t *stackTask) tiles() int { return (t.M + t.Tile - 1) / t.Tile }
 
-func (t *stackTask) reserve() {
-	for i := range t.scratch {
-		t.k.ReserveStack(&t.scratch[i], &t.Stack)
-	}
-}
-
-// forget drops what the task points at.
-func (t *stackTask) forget() {
-	clear(t.Layers)
-	*t = stackTask{Stack: gemm.Stack{Layers: t.Layers[:0]}}
-}
-
-// add adds up some rows of a layer's gradient.
-func (t *stackTask) add(_ *gemm.Scratch, chunk int) {
-	i := 0
-	for ; chunk >= t.AddChunks(i); i++ {
-		chunk -= t.AddChunks(i)
-	}
-	t.k.AddGradient(&t.Stack, i, chunk, t.units[i].DB.Host())
-}
-
+// newStack says what to do, in memory that only the caller of the op touches.
 func (b *Backend) newStack(g device.Images, units []device.Unit, x, y device.Buffer) *stackTask {
 	t := &b.conv.stack
-	t.k, t.scratch, t.units = b.gemm, b.workerScratch(), units
+	t.k, t.scratch = b.gemm, b.workerScratch()
 	layers, last := t.Layers[:0], len(units)-1
 	for i := range units {
 		u := &units[i]
 		kk := u.K * u.K
 		l := gemm.Layer{
-			In: u.Cin, Out: u.Cout, Taps: kk, Bias: u.B.Host(), ReLU: u.Act == device.ReLU, Hidden: u.Hidden.Host(), DW: u.DW.Host(),
+			In: u.Cin, Out: u.Cout, Taps: kk, Bias: u.B.Host(), ReLU: u.Act == device.ReLU, Hidden: u.Hidden.Host(), DW: u.DW.Host(), DB: u.DB.Host(),
 			W: gemm.Weights{W: u.W.Host(), Groups: 1, Rows: u.Cout, Row: u.Cin * kk, Segs: 1, K: u.Cin * kk, Col: 1},
 		}
 		if kk > 1 && i == last { // Cout groups of nine rows, that are folded

@@ -175,3 +175,60 @@ func manyParts(t *testing.T, g device.Images, workers int, convolutions bool) []
 	}
 	return all
 }
+
+// A pass is known by its network. With other operands, another batch or other weights it must be done anew all the same.
+func TestKeptStackIsDoneAnew(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 1))
+	be, err := NewWorkers("cpu", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer be.Close()
+	units := make([]device.Unit, 2)
+	for range 3 {
+		for _, n := range []int{64, 512} {
+			g := device.Images{N: n, H: 1, W: 1}
+			alloc := func(n int) device.Buffer {
+				b, err := be.Alloc(n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range b.Host() {
+					b.Host()[i] = rng.Float32() - 0.5
+				}
+				return b
+			}
+			for i := range units {
+				c := []int{3, 16, 4}[i:]
+				u := device.Unit{Cin: c[0], Cout: c[1], K: 1, W: alloc(c[0] * c[1]), B: alloc(c[1]), DW: alloc(c[0] * c[1]), DB: alloc(c[1])}
+				if i == 0 {
+					u.Act, u.Hidden = device.ReLU, alloc(device.HiddenLen(c[1], n))
+				}
+				units[i] = u
+			}
+			x, y, dy, dx := alloc(3*n), alloc(4*n), alloc(4*n), alloc(3*n)
+			be.StackForward(g, units, x, y, true)
+			got := slices.Clone(y.Host())
+			be.StackForward(g, slices.Clone(units), x, y, true) // unknown
+			if !slices.Equal(got, y.Host()) {
+				t.Fatalf("%d samples: forward is another result for a network that is not known", n)
+			}
+			for i := range units {
+				clear(units[i].DW.Host())
+			}
+			clear(dx.Host())
+			be.StackBackward(g, units, x, dy, dx)
+			got, dw := slices.Clone(dx.Host()), slices.Clone(units[0].DW.Host())
+			clear(dx.Host())
+			clear(units[0].DW.Host())
+			be.StackForward(g, units, x, y, true) // Hidden has been used up
+			be.StackBackward(g, slices.Clone(units), x, dy, dx)
+			if !slices.Equal(got, dx.Host()) || !slices.Equal(dw, units[0].DW.Host()) {
+				t.Fatalf("%d samples: backward is another result for a network that is not known", n)
+			}
+		}
+	}
+	if be.Free(units[0].W); len(be.conv.kept) != 0 {
+		t.Error("passes are kept that point at memory which has been freed")
+	}
+}

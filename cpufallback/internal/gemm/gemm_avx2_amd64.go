@@ -34,6 +34,13 @@ func avx2() *Kernels {
 	k.mix[4] = mix4AVX2
 	k.mix[6] = mix6AVX2
 	k.mix[8] = mix8AVX2
+	k.few[1] = few1AVX2
+	k.few[2] = few2AVX2
+	k.few[3] = few3AVX2
+	k.few[4] = few4AVX2
+	k.cross[1] = cross1AVX2
+	k.cross[2] = cross2AVX2
+	k.cross[3] = cross3AVX2
 	return k
 }
 
@@ -166,6 +173,41 @@ func mix6AVX2(a, bias, x []float32, row, vecs int)
 //
 //go:noescape
 func mix8AVX2(a, bias, x []float32, row, vecs int)
+
+// few1AVX2 does rows of two vectors, sums of 1 terms.
+//
+//go:noescape
+func few1AVX2(a *tileArgs)
+
+// few2AVX2 does rows of two vectors, sums of 2 terms.
+//
+//go:noescape
+func few2AVX2(a *tileArgs)
+
+// few3AVX2 does rows of two vectors, sums of 3 terms.
+//
+//go:noescape
+func few3AVX2(a *tileArgs)
+
+// few4AVX2 does rows of two vectors, sums of 4 terms.
+//
+//go:noescape
+func few4AVX2(a *tileArgs)
+
+// cross1AVX2 does 1 rows of X.
+//
+//go:noescape
+func cross1AVX2(x, y, c []float32, xVec, yVec, cRow, groups, vecs int)
+
+// cross2AVX2 does 2 rows of X.
+//
+//go:noescape
+func cross2AVX2(x, y, c []float32, xVec, yVec, cRow, groups, vecs int)
+
+// cross3AVX2 does 3 rows of X.
+//
+//go:noescape
+func cross3AVX2(x, y, c []float32, xVec, yVec, cRow, groups, vecs int)
 
 // peakAVX2 does n times 24 vectors of multiply-adds, in registers.
 //

@@ -5192,6 +5192,616 @@ vector:
 	VZEROUPPER
 	RET
 
+// func few1AVX2(a *byte)
+// Requires: AVX, MMX+
+TEXT ·few1AVX2(SB), NOSPLIT, $0-8
+	MOVQ    a+0(FP), AX
+	MOVQ    64(AX), CX
+	MOVQ    88(AX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (CX), Y0
+	VMOVUPS (CX)(DX*1), Y1
+	MOVQ    (AX), CX
+	MOVQ    264(AX), DX
+	SHLQ    $0x02, DX
+	MOVQ    32(AX), BX
+	SHLQ    $0x02, BX
+	MOVQ    96(AX), BX
+	MOVQ    272(AX), SI
+	SHLQ    $0x02, SI
+	MOVQ    128(AX), DI
+	SHLQ    $0x02, DI
+	MOVQ    136(AX), R8
+	MOVQ    192(AX), R9
+	MOVQ    216(AX), R10
+	MOVQ    240(AX), R11
+	MOVQ    256(AX), R12
+	VXORPS  Y2, Y2, Y2
+	MOVQ    328(AX), R13
+	SHLQ    $0x02, R13
+	ADDQ    304(AX), R13
+	CMPQ    344(AX), $0x00
+	JE      row
+	ORQ     $0x00000100, R11
+
+row:
+	TESTQ      $0x00000100, R11
+	JZ         nothingAhead
+	PREFETCHT1 (R13)
+	ADDQ       $0x00000040, R13
+
+nothingAhead:
+	VBROADCASTSS (CX), Y4
+	VMULPS       Y0, Y4, Y3
+	VMULPS       Y1, Y4, Y4
+	ADDQ         DX, CX
+	TESTQ        $0x00000002, R11
+	JZ           noBias
+	VBROADCASTSS (R9), Y5
+	ADDQ         $0x04, R9
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y5, Y4, Y4
+
+noBias:
+	TESTQ  $0x00000004, R11
+	JZ     noReLU
+	VMAXPS Y3, Y2, Y3
+	VMAXPS Y4, Y2, Y4
+
+noReLU:
+	TESTQ   $0x00000008, R11
+	JZ      noMask
+	VMOVUPS (R8), Y5
+	VCMPPS  $0x1e, Y2, Y5, Y5
+	VANDPS  Y5, Y3, Y3
+	VMOVUPS 32(R8)(DI*1), Y5
+	VCMPPS  $0x1e, Y2, Y5, Y5
+	VANDPS  Y5, Y4, Y4
+	ADDQ    SI, R8
+
+noMask:
+	TESTQ   $0x00000010, R11
+	JZ      noSums
+	VADDPS  Y3, Y4, Y5
+	VADDPS  (R10), Y5, Y5
+	VMOVUPS Y5, (R10)
+	ADDQ    $0x20, R10
+
+noSums:
+	VMOVUPS Y3, (BX)
+	VMOVUPS Y4, 32(BX)(DI*1)
+	ADDQ    SI, BX
+	DECQ    R12
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func few2AVX2(a *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·few2AVX2(SB), NOSPLIT, $0-8
+	MOVQ    a+0(FP), AX
+	MOVQ    64(AX), CX
+	MOVQ    88(AX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (CX), Y0
+	VMOVUPS (CX)(DX*1), Y1
+	VMOVUPS 32(CX), Y2
+	VMOVUPS 32(CX)(DX*1), Y3
+	MOVQ    (AX), CX
+	MOVQ    264(AX), DX
+	SHLQ    $0x02, DX
+	MOVQ    32(AX), BX
+	SHLQ    $0x02, BX
+	MOVQ    96(AX), SI
+	MOVQ    272(AX), DI
+	SHLQ    $0x02, DI
+	MOVQ    128(AX), R8
+	SHLQ    $0x02, R8
+	MOVQ    136(AX), R9
+	MOVQ    192(AX), R10
+	MOVQ    216(AX), R11
+	MOVQ    240(AX), R12
+	MOVQ    256(AX), R13
+	VXORPS  Y4, Y4, Y4
+	MOVQ    328(AX), R14
+	SHLQ    $0x02, R14
+	ADDQ    304(AX), R14
+	CMPQ    344(AX), $0x00
+	JE      row
+	ORQ     $0x00000100, R12
+
+row:
+	TESTQ      $0x00000100, R12
+	JZ         nothingAhead
+	PREFETCHT1 (R14)
+	ADDQ       $0x00000040, R14
+
+nothingAhead:
+	VBROADCASTSS (CX), Y6
+	VMULPS       Y0, Y6, Y5
+	VMULPS       Y1, Y6, Y6
+	VBROADCASTSS (CX)(BX*1), Y7
+	VFMADD231PS  Y2, Y7, Y5
+	VFMADD231PS  Y3, Y7, Y6
+	ADDQ         DX, CX
+	TESTQ        $0x00000002, R12
+	JZ           noBias
+	VBROADCASTSS (R10), Y7
+	ADDQ         $0x04, R10
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y7, Y6, Y6
+
+noBias:
+	TESTQ  $0x00000004, R12
+	JZ     noReLU
+	VMAXPS Y5, Y4, Y5
+	VMAXPS Y6, Y4, Y6
+
+noReLU:
+	TESTQ   $0x00000008, R12
+	JZ      noMask
+	VMOVUPS (R9), Y7
+	VCMPPS  $0x1e, Y4, Y7, Y7
+	VANDPS  Y7, Y5, Y5
+	VMOVUPS 32(R9)(R8*1), Y7
+	VCMPPS  $0x1e, Y4, Y7, Y7
+	VANDPS  Y7, Y6, Y6
+	ADDQ    DI, R9
+
+noMask:
+	TESTQ   $0x00000010, R12
+	JZ      noSums
+	VADDPS  Y5, Y6, Y7
+	VADDPS  (R11), Y7, Y7
+	VMOVUPS Y7, (R11)
+	ADDQ    $0x20, R11
+
+noSums:
+	VMOVUPS Y5, (SI)
+	VMOVUPS Y6, 32(SI)(R8*1)
+	ADDQ    DI, SI
+	DECQ    R13
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func few3AVX2(a *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·few3AVX2(SB), NOSPLIT, $0-8
+	MOVQ    a+0(FP), AX
+	MOVQ    64(AX), CX
+	MOVQ    88(AX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (CX), Y0
+	VMOVUPS (CX)(DX*1), Y1
+	VMOVUPS 32(CX), Y2
+	VMOVUPS 32(CX)(DX*1), Y3
+	VMOVUPS 64(CX), Y4
+	VMOVUPS 64(CX)(DX*1), Y5
+	MOVQ    (AX), CX
+	MOVQ    264(AX), DX
+	SHLQ    $0x02, DX
+	MOVQ    32(AX), BX
+	SHLQ    $0x02, BX
+	MOVQ    96(AX), SI
+	MOVQ    272(AX), DI
+	SHLQ    $0x02, DI
+	MOVQ    128(AX), R8
+	SHLQ    $0x02, R8
+	MOVQ    136(AX), R9
+	MOVQ    192(AX), R10
+	MOVQ    216(AX), R11
+	MOVQ    240(AX), R12
+	MOVQ    256(AX), R13
+	VXORPS  Y6, Y6, Y6
+	MOVQ    328(AX), R14
+	SHLQ    $0x02, R14
+	ADDQ    304(AX), R14
+	CMPQ    344(AX), $0x00
+	JE      row
+	ORQ     $0x00000100, R12
+
+row:
+	TESTQ      $0x00000100, R12
+	JZ         nothingAhead
+	PREFETCHT1 (R14)
+	ADDQ       $0x00000040, R14
+
+nothingAhead:
+	VBROADCASTSS (CX), Y8
+	VMULPS       Y0, Y8, Y7
+	VMULPS       Y1, Y8, Y8
+	VBROADCASTSS (CX)(BX*1), Y9
+	VFMADD231PS  Y2, Y9, Y7
+	VFMADD231PS  Y3, Y9, Y8
+	VBROADCASTSS (CX)(BX*2), Y9
+	VFMADD231PS  Y4, Y9, Y7
+	VFMADD231PS  Y5, Y9, Y8
+	ADDQ         DX, CX
+	TESTQ        $0x00000002, R12
+	JZ           noBias
+	VBROADCASTSS (R10), Y9
+	ADDQ         $0x04, R10
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y9, Y8, Y8
+
+noBias:
+	TESTQ  $0x00000004, R12
+	JZ     noReLU
+	VMAXPS Y7, Y6, Y7
+	VMAXPS Y8, Y6, Y8
+
+noReLU:
+	TESTQ   $0x00000008, R12
+	JZ      noMask
+	VMOVUPS (R9), Y9
+	VCMPPS  $0x1e, Y6, Y9, Y9
+	VANDPS  Y9, Y7, Y7
+	VMOVUPS 32(R9)(R8*1), Y9
+	VCMPPS  $0x1e, Y6, Y9, Y9
+	VANDPS  Y9, Y8, Y8
+	ADDQ    DI, R9
+
+noMask:
+	TESTQ   $0x00000010, R12
+	JZ      noSums
+	VADDPS  Y7, Y8, Y9
+	VADDPS  (R11), Y9, Y9
+	VMOVUPS Y9, (R11)
+	ADDQ    $0x20, R11
+
+noSums:
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y8, 32(SI)(R8*1)
+	ADDQ    DI, SI
+	DECQ    R13
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func few4AVX2(a *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·few4AVX2(SB), NOSPLIT, $0-8
+	MOVQ    a+0(FP), AX
+	MOVQ    64(AX), CX
+	MOVQ    88(AX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (CX), Y0
+	VMOVUPS (CX)(DX*1), Y1
+	VMOVUPS 32(CX), Y2
+	VMOVUPS 32(CX)(DX*1), Y3
+	VMOVUPS 64(CX), Y4
+	VMOVUPS 64(CX)(DX*1), Y5
+	VMOVUPS 96(CX), Y6
+	VMOVUPS 96(CX)(DX*1), Y7
+	MOVQ    (AX), CX
+	MOVQ    264(AX), DX
+	SHLQ    $0x02, DX
+	MOVQ    32(AX), BX
+	SHLQ    $0x02, BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    96(AX), DI
+	MOVQ    272(AX), R8
+	SHLQ    $0x02, R8
+	MOVQ    128(AX), R9
+	SHLQ    $0x02, R9
+	MOVQ    136(AX), R10
+	MOVQ    192(AX), R11
+	MOVQ    216(AX), R12
+	MOVQ    240(AX), R13
+	MOVQ    256(AX), R14
+	VXORPS  Y8, Y8, Y8
+	MOVQ    328(AX), R15
+	SHLQ    $0x02, R15
+	ADDQ    304(AX), R15
+	CMPQ    344(AX), $0x00
+	JE      row
+	ORQ     $0x00000100, R13
+
+row:
+	TESTQ      $0x00000100, R13
+	JZ         nothingAhead
+	PREFETCHT1 (R15)
+	ADDQ       $0x00000040, R15
+
+nothingAhead:
+	VBROADCASTSS (CX), Y10
+	VMULPS       Y0, Y10, Y9
+	VMULPS       Y1, Y10, Y10
+	VBROADCASTSS (CX)(BX*1), Y11
+	VFMADD231PS  Y2, Y11, Y9
+	VFMADD231PS  Y3, Y11, Y10
+	VBROADCASTSS (CX)(BX*2), Y11
+	VFMADD231PS  Y4, Y11, Y9
+	VFMADD231PS  Y5, Y11, Y10
+	VBROADCASTSS (CX)(SI*1), Y11
+	VFMADD231PS  Y6, Y11, Y9
+	VFMADD231PS  Y7, Y11, Y10
+	ADDQ         DX, CX
+	TESTQ        $0x00000002, R13
+	JZ           noBias
+	VBROADCASTSS (R11), Y11
+	ADDQ         $0x04, R11
+	VADDPS       Y11, Y9, Y9
+	VADDPS       Y11, Y10, Y10
+
+noBias:
+	TESTQ  $0x00000004, R13
+	JZ     noReLU
+	VMAXPS Y9, Y8, Y9
+	VMAXPS Y10, Y8, Y10
+
+noReLU:
+	TESTQ   $0x00000008, R13
+	JZ      noMask
+	VMOVUPS (R10), Y11
+	VCMPPS  $0x1e, Y8, Y11, Y11
+	VANDPS  Y11, Y9, Y9
+	VMOVUPS 32(R10)(R9*1), Y11
+	VCMPPS  $0x1e, Y8, Y11, Y11
+	VANDPS  Y11, Y10, Y10
+	ADDQ    R8, R10
+
+noMask:
+	TESTQ   $0x00000010, R13
+	JZ      noSums
+	VADDPS  Y9, Y10, Y11
+	VADDPS  (R12), Y11, Y11
+	VMOVUPS Y11, (R12)
+	ADDQ    $0x20, R12
+
+noSums:
+	VMOVUPS Y9, (DI)
+	VMOVUPS Y10, 32(DI)(R9*1)
+	ADDQ    R8, DI
+	DECQ    R14
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func cross1AVX2(x []float32, y []float32, c []float32, xVec int, yVec int, cRow int, groups int, vecs int)
+// Requires: AVX, FMA3
+TEXT ·cross1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ y_base+24(FP), CX
+	MOVQ c_base+48(FP), DX
+	MOVQ xVec+72(FP), BX
+	SHLQ $0x02, BX
+	MOVQ yVec+80(FP), SI
+	SHLQ $0x02, SI
+	MOVQ cRow+88(FP), DI
+	SHLQ $0x02, DI
+	MOVQ groups+96(FP), DI
+
+group:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   AX, R8
+	MOVQ   CX, R9
+	MOVQ   vecs+104(FP), R10
+
+k:
+	VMOVUPS      (R8), Y5
+	VMOVUPS      (R9), Y4
+	VFMADD231PS  Y4, Y5, Y0
+	VMOVUPS      32(R9), Y4
+	VFMADD231PS  Y4, Y5, Y1
+	VMOVUPS      64(R9), Y4
+	VFMADD231PS  Y4, Y5, Y2
+	VMOVUPS      96(R9), Y4
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         BX, R8
+	ADDQ         SI, R9
+	DECQ         R10
+	JNZ          k
+	MOVQ         DX, R8
+	VUNPCKLPS    Y1, Y0, Y4
+	VUNPCKHPS    Y1, Y0, Y0
+	VADDPS       Y0, Y4, Y4
+	VUNPCKLPS    Y3, Y2, Y0
+	VUNPCKHPS    Y3, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VUNPCKLPD    Y0, Y4, Y1
+	VUNPCKHPD    Y0, Y4, Y0
+	VADDPS       Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VADDPS       (R8), X0, X0
+	VMOVUPS      X0, (R8)
+	ADDQ         $0x10, DX
+	ADDQ         $0x00000080, CX
+	DECQ         DI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func cross2AVX2(x []float32, y []float32, c []float32, xVec int, yVec int, cRow int, groups int, vecs int)
+// Requires: AVX, FMA3
+TEXT ·cross2AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ y_base+24(FP), CX
+	MOVQ c_base+48(FP), DX
+	MOVQ xVec+72(FP), BX
+	SHLQ $0x02, BX
+	MOVQ yVec+80(FP), SI
+	SHLQ $0x02, SI
+	MOVQ cRow+88(FP), DI
+	SHLQ $0x02, DI
+	MOVQ groups+96(FP), R8
+
+group:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   AX, R9
+	MOVQ   CX, R10
+	MOVQ   vecs+104(FP), R11
+
+k:
+	VMOVUPS      (R9), Y9
+	VMOVUPS      32(R9), Y10
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y9, Y0
+	VFMADD231PS  Y8, Y10, Y4
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y9, Y1
+	VFMADD231PS  Y8, Y10, Y5
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y9, Y2
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      96(R10), Y8
+	VFMADD231PS  Y8, Y9, Y3
+	VFMADD231PS  Y8, Y10, Y7
+	ADDQ         BX, R9
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          k
+	MOVQ         DX, R9
+	VUNPCKLPS    Y1, Y0, Y8
+	VUNPCKHPS    Y1, Y0, Y0
+	VADDPS       Y0, Y8, Y8
+	VUNPCKLPS    Y3, Y2, Y0
+	VUNPCKHPS    Y3, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VUNPCKLPD    Y0, Y8, Y1
+	VUNPCKHPD    Y0, Y8, Y0
+	VADDPS       Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VADDPS       (R9), X0, X0
+	VMOVUPS      X0, (R9)
+	ADDQ         DI, R9
+	VUNPCKLPS    Y5, Y4, Y0
+	VUNPCKHPS    Y5, Y4, Y1
+	VADDPS       Y1, Y0, Y0
+	VUNPCKLPS    Y7, Y6, Y1
+	VUNPCKHPS    Y7, Y6, Y2
+	VADDPS       Y2, Y1, Y1
+	VUNPCKLPD    Y1, Y0, Y2
+	VUNPCKHPD    Y1, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VADDPS       (R9), X0, X0
+	VMOVUPS      X0, (R9)
+	ADDQ         $0x10, DX
+	ADDQ         $0x00000080, CX
+	DECQ         R8
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func cross3AVX2(x []float32, y []float32, c []float32, xVec int, yVec int, cRow int, groups int, vecs int)
+// Requires: AVX, FMA3
+TEXT ·cross3AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ y_base+24(FP), CX
+	MOVQ c_base+48(FP), DX
+	MOVQ xVec+72(FP), BX
+	SHLQ $0x02, BX
+	MOVQ yVec+80(FP), SI
+	SHLQ $0x02, SI
+	MOVQ cRow+88(FP), DI
+	SHLQ $0x02, DI
+	MOVQ groups+96(FP), R8
+
+group:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   AX, R9
+	MOVQ   CX, R10
+	MOVQ   vecs+104(FP), R11
+
+k:
+	VMOVUPS      (R9), Y13
+	VMOVUPS      32(R9), Y14
+	VMOVUPS      64(R9), Y15
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y13, Y0
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y15, Y8
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y13, Y1
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y12, Y15, Y9
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y13, Y2
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y12, Y15, Y10
+	VMOVUPS      96(R10), Y12
+	VFMADD231PS  Y12, Y13, Y3
+	VFMADD231PS  Y12, Y14, Y7
+	VFMADD231PS  Y12, Y15, Y11
+	ADDQ         BX, R9
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          k
+	MOVQ         DX, R9
+	VUNPCKLPS    Y1, Y0, Y12
+	VUNPCKHPS    Y1, Y0, Y0
+	VADDPS       Y0, Y12, Y12
+	VUNPCKLPS    Y3, Y2, Y0
+	VUNPCKHPS    Y3, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VUNPCKLPD    Y0, Y12, Y1
+	VUNPCKHPD    Y0, Y12, Y0
+	VADDPS       Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VADDPS       (R9), X0, X0
+	VMOVUPS      X0, (R9)
+	ADDQ         DI, R9
+	VUNPCKLPS    Y5, Y4, Y0
+	VUNPCKHPS    Y5, Y4, Y1
+	VADDPS       Y1, Y0, Y0
+	VUNPCKLPS    Y7, Y6, Y1
+	VUNPCKHPS    Y7, Y6, Y2
+	VADDPS       Y2, Y1, Y1
+	VUNPCKLPD    Y1, Y0, Y2
+	VUNPCKHPD    Y1, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VADDPS       (R9), X0, X0
+	VMOVUPS      X0, (R9)
+	ADDQ         DI, R9
+	VUNPCKLPS    Y9, Y8, Y0
+	VUNPCKHPS    Y9, Y8, Y1
+	VADDPS       Y1, Y0, Y0
+	VUNPCKLPS    Y11, Y10, Y1
+	VUNPCKHPS    Y11, Y10, Y2
+	VADDPS       Y2, Y1, Y1
+	VUNPCKLPD    Y1, Y0, Y2
+	VUNPCKHPD    Y1, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VADDPS       (R9), X0, X0
+	VMOVUPS      X0, (R9)
+	ADDQ         $0x10, DX
+	ADDQ         $0x00000080, CX
+	DECQ         R8
+	JNZ          group
+	VZEROUPPER
+	RET
+
 // func peakAVX2(n int)
 // Requires: AVX, FMA3
 TEXT ·peakAVX2(SB), NOSPLIT, $0-8

@@ -45,6 +45,16 @@ func avx512() *Kernels {
 	k.mix[8] = mix8AVX512
 	k.mix[12] = mix12AVX512
 	k.mix[16] = mix16AVX512
+	k.few[1] = few1AVX512
+	k.few[2] = few2AVX512
+	k.few[3] = few3AVX512
+	k.few[4] = few4AVX512
+	k.cross[1] = cross1AVX512
+	k.cross[2] = cross2AVX512
+	k.cross[3] = cross3AVX512
+	k.cross[4] = cross4AVX512
+	k.cross[5] = cross5AVX512
+	k.cross[6] = cross6AVX512
 	return k
 }
 
@@ -232,6 +242,56 @@ func mix12AVX512(a, bias, x []float32, row, vecs int)
 //
 //go:noescape
 func mix16AVX512(a, bias, x []float32, row, vecs int)
+
+// few1AVX512 does rows of two vectors, sums of 1 terms.
+//
+//go:noescape
+func few1AVX512(a *tileArgs)
+
+// few2AVX512 does rows of two vectors, sums of 2 terms.
+//
+//go:noescape
+func few2AVX512(a *tileArgs)
+
+// few3AVX512 does rows of two vectors, sums of 3 terms.
+//
+//go:noescape
+func few3AVX512(a *tileArgs)
+
+// few4AVX512 does rows of two vectors, sums of 4 terms.
+//
+//go:noescape
+func few4AVX512(a *tileArgs)
+
+// cross1AVX512 does 1 rows of X.
+//
+//go:noescape
+func cross1AVX512(x, y, c []float32, xVec, yVec, cRow, groups, vecs int)
+
+// cross2AVX512 does 2 rows of X.
+//
+//go:noescape
+func cross2AVX512(x, y, c []float32, xVec, yVec, cRow, groups, vecs int)
+
+// cross3AVX512 does 3 rows of X.
+//
+//go:noescape
+func cross3AVX512(x, y, c []float32, xVec, yVec, cRow, groups, vecs int)
+
+// cross4AVX512 does 4 rows of X.
+//
+//go:noescape
+func cross4AVX512(x, y, c []float32, xVec, yVec, cRow, groups, vecs int)
+
+// cross5AVX512 does 5 rows of X.
+//
+//go:noescape
+func cross5AVX512(x, y, c []float32, xVec, yVec, cRow, groups, vecs int)
+
+// cross6AVX512 does 6 rows of X.
+//
+//go:noescape
+func cross6AVX512(x, y, c []float32, xVec, yVec, cRow, groups, vecs int)
 
 // peakAVX512 does n times 24 vectors of multiply-adds, in registers.
 //

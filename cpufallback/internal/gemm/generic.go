@@ -8,6 +8,10 @@ func generic() *Kernels {
 	k := &Kernels{lanes: 4, vectors: 1, rows: 2, dotRows: 2, pack: pack, fold: fold, sums: sums, adds: adds, turn: turn, peak: peak}
 	k.tile[1][1], k.tile[1][2] = tile1, tile2
 	k.dots[1], k.dots[2] = dots1, dots2
+	k.cross[1], k.cross[2] = cross1, cross2
+	for n := range k.few {
+		k.few[n] = few
+	}
 	for c := range k.mix {
 		k.mix[c] = mix
 	}
@@ -139,6 +143,38 @@ func dots2(a *dotArgs) {
 		}
 		addTo(a.C[4*g:], c00, c01, c02, c03)
 		addTo(a.C[4*g+a.CRow:], c10, c11, c12, c13)
+	}
+}
+
+func few(t *tileArgs) {
+	for blk := range t.Blocks {
+		var c [4]float32
+		for k := range t.K {
+			for j := range c {
+				c[j] += t.A[blk*t.ABlk+k*t.Col] * t.B[4*k+j]
+			}
+		}
+		t.store(blk, 0, &c)
+	}
+}
+
+func cross1(x, y, c []float32, xVec, yVec, cRow, groups, vecs int) {
+	cross(1, x, y, c, xVec, yVec, cRow, groups, vecs)
+}
+
+func cross2(x, y, c []float32, xVec, yVec, cRow, groups, vecs int) {
+	cross(2, x, y, c, xVec, yVec, cRow, groups, vecs)
+}
+
+func cross(rows int, x, y, c []float32, xVec, yVec, cRow, groups, vecs int) {
+	for i := range rows {
+		for j := range 4 * groups {
+			sum := float32(0)
+			for k := range 4 * vecs {
+				sum += x[k/4*xVec+4*i+k%4] * y[k/4*yVec+4*j+k%4]
+			}
+			c[i*cRow+j] += sum
+		}
 	}
 }
 

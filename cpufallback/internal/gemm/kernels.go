@@ -23,6 +23,13 @@ type Kernels struct {
 	// panels are tiles of all vectors by as many rows as long operands are cut in: A is panels, Row and K are lanes, Col is 1.
 	panels [maxRows + 1]func(*tileArgs)
 
+	// few does what tile does, for rows of all vectors and sums of few terms, by their number: blocks are of one row, and nothing is added.
+	few [maxFew + 1]func(*tileArgs)
+
+	// cross is dots of panels, by rows of X: C[i,j] += sum_k X[i,k] * Y[j,k], where element k of row i is
+	// x[k/lanes*xVec + i*lanes + k%lanes], for vecs vectors of k and groups of four j.
+	cross [maxDotRows + 1]func(x, y, c []float32, xVec, yVec, cRow, groups, vecs int)
+
 	mix  [maxMix + 1]func(a, bias, x []float32, row, vecs int) // by channels, see Mix
 	pack func(*packArgs)
 	fold func(*foldArgs)
@@ -40,6 +47,7 @@ const (
 	maxRows    = 9
 	maxDotRows = 6
 	maxMix     = 16
+	maxFew     = 4
 	dotCols    = 4
 
 	// line is what columns, rows of scratch and starts of tiles are rounded up to: a cache line, the widest vector.

@@ -22,11 +22,15 @@ func (k *Kernels) multiply(s *Scratch, a *Weights, panels []float32, cols int, c
 // the cache. Where the sum is too long for one call, its parts wait in scratch. Unless something else is to be fetched meanwhile, the
 // next few rows are.
 func (k *Kernels) multiplyTo(s *Scratch, a *Weights, panels []float32, cols int, to target, end *End) {
-	if a.Half != nil {
+	width := k.vectors * k.lanes
+	switch {
+	case a.Half != nil:
 		panels, a, k = k.pairsOf(s, a, panels, cols), a.Half, &k.half.Kernels
+	case a.Groups*a.Segs == 1 && a.K <= maxFew && k.few[a.K] != nil && cols%width == 0 && !end.Add:
+		k.multiplyFew(s, a, panels, cols/width, &to, end)
+		return
 	}
 	depth, parts := a.depth()
-	width := k.vectors * k.lanes
 	sums := Grow(&s.sums, k.sumsFloats(a))
 	units, perUnit, step := k.steps(a)
 	stride := a.Row // from unit to unit
@@ -85,6 +89,29 @@ func (k *Kernels) multiplyTo(s *Scratch, a *Weights, panels []float32, cols int,
 				k.runUnits(t, b, a, nv, n)
 			}
 		}
+	}
+}
+
+// multiplyFew is multiplyTo for sums of few terms, that are stored, in a number of tiles.
+func (k *Kernels) multiplyFew(s *Scratch, a *Weights, panels []float32, tiles int, to *target, end *End) {
+	t := &s.tile
+	ahead, lines := t.AheadAt, t.AheadLines
+	t.A, t.ABlk, t.Col, t.K, t.Blocks = a.W, a.Row, a.Col, a.K, a.Rows
+	t.BVec, t.CBlk, t.CGap, t.Cols = k.panelStride(a.K), to.row, to.vec-k.lanes, k.vectors*k.lanes
+	t.Flags, t.Bias, t.BiasBlk = end.flags(), end.Bias, 1
+	if to.sums != nil {
+		t.Flags |= sumRows
+		t.Sums, t.SumsBlk = to.sums, k.lanes
+	}
+	for i := range tiles {
+		v := i * k.vectors
+		t.B, t.C = panels[v*t.BVec:], to.c[v*to.vec:]
+		t.Old = t.C
+		if to.old != nil {
+			t.Old = to.old[v*to.vec:]
+		}
+		t.AheadAt, t.AheadLines = ahead+i*s.aheadStep, lines
+		k.few[a.K](t)
 	}
 }
 

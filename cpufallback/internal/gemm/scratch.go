@@ -17,6 +17,7 @@ type Scratch struct {
 	x, y    []float32    // packed rows of Outer, and of the ends of a Stack
 	turned  []float32    // rows of a Stack as columns
 	square  []float32    // the last of them
+	lanes   []float32    // sums of rows
 	passing [2][]float32 // what is hidden, or its gradient, of a layer and the next
 
 	pair           pairArgs
@@ -31,6 +32,24 @@ func (s *Scratch) forget() {
 	s.tile, s.pack, s.fold, s.dot = tileArgs{}, packArgs{}, foldArgs{}, dotArgs{}
 	s.pair, s.half = pairArgs{}, Weights{}
 	s.aheadStep = 0
+}
+
+// floats is how many float32s it holds.
+func (s *Scratch) floats() (n int) {
+	for _, buf := range [...][]float32{s.panels, s.sums, s.folds, s.x, s.y, s.turned, s.square, s.lanes, s.passing[0], s.passing[1], s.pairs, s.rounded} {
+		n += len(buf)
+	}
+	return n
+}
+
+// ReserveAll lets reserve make room in every worker's scratch: in the first, which is the caller's, and only if that grew in the others',
+// which are in other cores' caches.
+func ReserveAll(workers []Scratch, reserve func(*Scratch)) {
+	before := workers[0].floats()
+	reserve(&workers[0])
+	for i := 1; i < len(workers) && workers[0].floats() != before; i++ {
+		reserve(&workers[i])
+	}
 }
 
 // Grow gives n floats of undefined content on a cache line.

@@ -21,7 +21,8 @@ type Stack struct {
 	In, InFlip   *Taps
 	Out, OutFlip *Taps
 
-	C []float32 // of the backward pass: Parts times Floats
+	C    []float32 // of the backward pass: Parts times Floats
+	Tree *Tree     // of a fused stack's
 
 	// What Plan says.
 	Tile      int  // columns, a multiple of line and of Image
@@ -29,6 +30,8 @@ type Stack struct {
 	Parts     int  // of the columns, for sums over them; the most that a layer has
 	PartTiles int  // tiles in a part of a fused stack
 	Floats    int  // of a part
+	lanesAll  int  // float32s of a fused stack's sums of rows, before their lanes are added up
+	AddsUp    bool // a fused stack's StackBackward adds the gradients to DW and DB: they are too small to be shared out
 }
 
 // Layer is one product of a Stack.
@@ -40,7 +43,7 @@ type Layer struct {
 	W       Weights // forward: Out rows, or for the last layer with taps those that are folded
 	Back    Weights // of the gradient: In rows, or for the first layer with taps those that are folded
 	Hidden  []float32
-	DW      []float32 // of the backward pass
+	DW, DB  []float32 // of the backward pass
 	Gradient
 }
 
@@ -52,6 +55,7 @@ const (
 	tileWork   = 1 << 19  // multiplications that are worth a claim, whatever the cores
 	stackParts = 16       // claims that occupy many cores
 	fusedMost  = 64 << 10 // weights: a quarter of the L2 cache
+	addedMost  = 16 << 10 // weights: to add up fewer takes less than a fork and join
 )
 
 // StackTile is how many columns of m, in images of some pixels, are taken through so many weights at a time. It is 0 if whole
@@ -80,8 +84,9 @@ func (p *Stack) Plan(lanes int) {
 	p.Tile = StackTile(p.M, p.Image, weights)
 	tiles := (p.M + p.Tile - 1) / p.Tile
 	p.Fused = weights <= fusedMost
+	p.AddsUp = weights <= addedMost && p.Layers[0].Taps == 1 && p.Layers[len(p.Layers)-1].Taps == 1
 	p.PartTiles = (tiles + stackParts - 1) / stackParts
-	p.Parts, p.Floats = 0, 0
+	p.Parts, p.Floats, p.lanesAll = 0, 0, 0
 	for i := range p.Layers {
 		p.planGradient(i, tiles)
 		g := &p.Layers[i].Gradient
@@ -90,7 +95,12 @@ func (p *Stack) Plan(lanes int) {
 			p.Floats += roundUp(g.rows*g.cols, line)
 		}
 		g.SumsAt = p.Floats
-		p.Floats += roundUp(p.Layers[i].Out*lanes, line)
+		if sums := p.Layers[i].Out * lanes; p.Fused {
+			g.lanesAt, p.lanesAll = p.lanesAll, p.lanesAll+sums
+			p.Floats += roundUp(p.Layers[i].Out, line)
+		} else {
+			p.Floats += roundUp(sums, line)
+		}
 		p.Parts = max(p.Parts, g.Parts)
 	}
 }
@@ -108,6 +118,7 @@ func (k *Kernels) ReserveStack(s *Scratch, p *Stack) {
 			Grow(&s.passing[i%2], vecs*k.panelStride(p.Layers[i].Out))
 		}
 	}
+	Grow(&s.lanes, p.lanesAll)
 	sums := 0
 	for i := range p.Layers {
 		l := &p.Layers[i]
@@ -218,12 +229,12 @@ func (k *Kernels) toPlain(s *Scratch, p *Stack, a *Weights, taps *Taps, x panels
 }
 
 // StackBackward goes back through a fused stack, in all tiles of a part: columns of DX, and the part of the sums over them. The
-// gradient of what is hidden never leaves the cache.
+// gradient of what is hidden never leaves the cache. The last part to be done leaves the sums of all in the first one's memory.
 func (k *Kernels) StackBackward(s *Scratch, p *Stack, part int) {
-	c := p.C[part*p.Floats:][:p.Floats]
-	for i := range p.Layers {
-		clear(c[p.Layers[i].SumsAt:][:p.Layers[i].Out*k.lanes])
-	}
+	at, add := p.Tree.begin(part)
+	c := p.C[at*p.Floats:][:p.Floats]
+	lanes := Grow(&s.lanes, p.lanesAll)
+	clear(lanes)
 	for tile := part * p.PartTiles; tile < (part+1)*p.PartTiles; tile++ {
 		m := tile * p.Tile
 		n := min(p.Tile, p.M-m)
@@ -231,15 +242,15 @@ func (k *Kernels) StackBackward(s *Scratch, p *Stack, part int) {
 			break
 		}
 		dy, last := k.packY(s, p, m, n), len(p.Layers)-1
-		k.rowSums(p, last, dy, 0, p.Layers[last].Out, n, c)
+		k.rowSums(p, last, dy, 0, p.Layers[last].Out, n, lanes[p.Layers[last].lanesAt:])
 		for i := last; i >= 0; i-- {
 			l := &p.Layers[i]
-			k.gradient(s, p, i, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], tile > part*p.PartTiles)
+			k.gradient(s, p, i, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], add || tile > part*p.PartTiles)
 			var dx panels
 			var sums []float32
 			if i > 0 {
 				dx = k.passing(s, p, i-1, n)
-				sums = c[p.Layers[i-1].SumsAt:][:l.In*k.lanes]
+				sums = lanes[p.Layers[i-1].lanesAt:][:l.In*k.lanes]
 			}
 			if i > 1 {
 				k.fetch(s, p, &l.Back, i-2, m)
@@ -251,7 +262,22 @@ func (k *Kernels) StackBackward(s *Scratch, p *Stack, part int) {
 			dy = dx
 		}
 	}
+	for i := range p.Layers {
+		l := &p.Layers[i]
+		sums := c[l.SumsAt:][:l.Out]
+		if !add {
+			clear(sums)
+		}
+		k.sums(sums, lanes[l.lanesAt:], k.lanes, k.lanes)
+	}
 	s.forget()
+	if p.Tree.end(k, p, part, add) && p.AddsUp {
+		for i := range p.Layers {
+			for chunk := range p.AddChunks(i) {
+				k.AddGradient(p, i, chunk)
+			}
+		}
+	}
 }
 
 // StackBack computes columns [m, m+n) of the gradient of what layer i of an unfused stack read, for those of what it computed; m and

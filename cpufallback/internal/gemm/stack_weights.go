@@ -12,7 +12,9 @@ type Gradient struct {
 	direct     bool // there is one part, and it is added to DW at once
 	Parts      int
 	PartTiles  int // tiles in a part
-	At, SumsAt int // of C in a part, and of the sums of dy's rows, lane by lane: [Out][lanes]
+	left       int // parts that AddGradient adds up
+	At, SumsAt int // of C in a part, and of the sums of dy's rows: of an unfused stack lane by lane, [Out][lanes]
+	lanesAt    int // of a fused stack's sums, lane by lane
 }
 
 // Chunks of an unfused stack.
@@ -48,6 +50,10 @@ func (p *Stack) planGradient(i, tiles int) {
 		g.PartTiles = (tiles + parts - 1) / parts
 		g.Parts = (tiles + g.PartTiles - 1) / g.PartTiles
 		g.direct = g.Parts == 1 && !g.swapped && (!last || l.Taps == 1)
+	}
+	g.left = g.Parts
+	if p.Fused {
+		g.left = 1 // a Tree has added them up
 	}
 	l.Gradient = g
 }
@@ -95,7 +101,7 @@ func (k *Kernels) StackWeights(s *Scratch, p *Stack, i, chunk int) {
 		dy := k.dyOf(s, p, i, m, n)
 		k.gradient(s, p, i, dy, m, n, a0, a1, b0, b1, to, g.direct || m > first)
 		if r1 > r0 {
-			k.rowSums(p, i, dy, r0, r1, n, c)
+			k.rowSums(p, i, dy, r0, r1, n, c[g.SumsAt:])
 		}
 	}
 	s.forget()
@@ -121,7 +127,7 @@ func (k *Kernels) StackEnd(s *Scratch, p *Stack, part int) {
 		k.StackBack(s, p, 1, m, n)
 		dy := k.hidden(p, 0, m)
 		k.gradient(s, p, 0, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], m > first)
-		k.rowSums(p, 0, dy, 0, l.Out, n, c)
+		k.rowSums(p, 0, dy, 0, l.Out, n, c[l.SumsAt:])
 		s.tile.AheadLines = 0
 		k.back(s, p, 0, dy, panels{}, nil, m, n)
 	}
@@ -143,6 +149,11 @@ func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, a0, a1,
 	}
 	a.p, a.rows = a.p[a0*k.lanes:], a1-a0
 	vecs, _ := k.split(n)
+	if k.half == nil && k.crosses(a.rows, b1-b0, vecs) {
+		b.p, b.rows = b.p[b0*k.lanes:], b1-b0
+		k.crossed(a, b, vecs, c[a0*g.cols+b0:], g.cols, add)
+		return
+	}
 	w := Weights{W: a.p, Groups: 1, Rows: a.rows, Row: k.lanes, Segs: vecs, Seg: a.stride, K: k.lanes, Col: 1}
 	if k.half != nil {
 		k.roundPanels(s, &w, a, vecs)
@@ -151,6 +162,30 @@ func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, a0, a1,
 	for ; b0 < b1; b0 += width { // what is turned stays in the L1 cache
 		cols := min(width, b1-b0)
 		k.multiply(s, &w, k.turnRows(s, b, b0, cols, vecs), cols, c[a0*g.cols+b0:], g.cols, &End{Add: add})
+	}
+}
+
+// crosses says whether crossed is for so many rows of A and B: whether adding up the lanes of every sum, over vecs vectors of columns, is
+// less work than turning B.
+func (k *Kernels) crosses(rows, cols, vecs int) bool {
+	return 2*rows <= 3*vecs && cols%dotCols == 0 && k.cross[1] != nil
+}
+
+// crossWidth is how many rows of B stay in the L1 cache while all rows of A meet them.
+const crossWidth = 16
+
+// crossed computes C = A B^T over vectors of columns, or adds it to what is there. Nothing is turned.
+func (k *Kernels) crossed(a, b panels, vecs int, c []float32, cRow int, add bool) {
+	for i := 0; i < a.rows && !add; i++ {
+		clear(c[i*cRow:][:b.rows])
+	}
+	blocks := (a.rows + k.dotRows - 1) / k.dotRows
+	for j := 0; j < b.rows; j += crossWidth {
+		groups := min(crossWidth, b.rows-j) / dotCols
+		for i := range blocks {
+			r0, r1 := a.rows*i/blocks, a.rows*(i+1)/blocks
+			k.cross[r1-r0](a.p[r0*k.lanes:], b.p[j*k.lanes:], c[r0*cRow+j:], a.stride, b.stride, cRow, groups, vecs)
+		}
 	}
 }
 
@@ -174,16 +209,16 @@ func (k *Kernels) turnRows(s *Scratch, x panels, r, rows, vecs int) []float32 {
 	return turned
 }
 
-// rowSums adds rows [r0, r1) of dy, lane by lane, to the sums in c: of each tap that is the pixel itself.
-func (k *Kernels) rowSums(p *Stack, i int, dy panels, r0, r1, n int, c []float32) {
+// rowSums adds rows [r0, r1) of dy, lane by lane, to sums [Out][lanes]: of each tap that is the pixel itself.
+func (k *Kernels) rowSums(p *Stack, i int, dy panels, r0, r1, n int, sums []float32) {
 	l := &p.Layers[i]
 	vecs, _ := k.split(n)
 	if dy.rows == l.Out {
-		k.adds(c[l.SumsAt+r0*k.lanes:][:(r1-r0)*k.lanes], dy.p[r0*k.lanes:], dy.stride, vecs)
+		k.adds(sums[r0*k.lanes:r1*k.lanes], dy.p[r0*k.lanes:], dy.stride, vecs)
 		return
 	}
 	for o := r0; o < r1; o++ {
-		k.adds(c[l.SumsAt+o*k.lanes:][:k.lanes], dy.p[(o*l.Taps+l.Taps/2)*k.lanes:], dy.stride, vecs)
+		k.adds(sums[o*k.lanes:][:k.lanes], dy.p[(o*l.Taps+l.Taps/2)*k.lanes:], dy.stride, vecs)
 	}
 }
 
@@ -199,19 +234,15 @@ func (p *Stack) addRows(i int) int {
 	if g.direct {
 		return g.rows
 	}
-	return max(1, enough/(g.Parts*g.cols))
+	return max(1, enough/(g.left*g.cols))
 }
 
-// AddGradient adds the parts of a chunk of rows to DW, and with the first chunk the sums to db, in order.
-func (k *Kernels) AddGradient(p *Stack, i, chunk int, db []float32) {
+// AddGradient adds the parts of a chunk of rows to DW, and with the first chunk the sums to DB, in order.
+func (k *Kernels) AddGradient(p *Stack, i, chunk int) {
 	l := &p.Layers[i]
 	g := &l.Gradient
 	if chunk == 0 {
-		sums := p.C[g.SumsAt:][:l.Out*k.lanes]
-		if g.Parts > 1 {
-			k.adds(sums, p.C[p.Floats+g.SumsAt:], p.Floats, g.Parts-1)
-		}
-		k.sums(db, sums, k.lanes, k.lanes)
+		k.addSums(p, i)
 	}
 	if g.direct {
 		return
@@ -219,8 +250,8 @@ func (k *Kernels) AddGradient(p *Stack, i, chunk int, db []float32) {
 	perChunk := p.addRows(i)
 	r0, r1 := chunk*perChunk, min((chunk+1)*perChunk, g.rows)
 	folded := g.cols == l.In && l.Taps > 1
-	if !g.swapped && !folded {
-		k.adds(l.DW[r0*g.cols:r1*g.cols], p.C[g.At+r0*g.cols:], p.Floats, g.Parts)
+	if (!g.swapped || g.rows == 1) && !folded {
+		k.adds(l.DW[r0*g.cols:r1*g.cols], p.C[g.At+r0*g.cols:], p.Floats, g.left)
 		return
 	}
 	for r := r0; r < r1; r++ {
@@ -239,9 +270,23 @@ func (k *Kernels) AddGradient(p *Stack, i, chunk int, db []float32) {
 	}
 }
 
+// addSums adds the sums of dy's rows to DB.
+func (k *Kernels) addSums(p *Stack, i int) {
+	l := &p.Layers[i]
+	if p.Fused {
+		k.adds(l.DB, p.C[l.SumsAt:], 0, 1)
+		return
+	}
+	sums := p.C[l.SumsAt:][:l.Out*k.lanes]
+	if l.Parts > 1 {
+		k.adds(sums, p.C[p.Floats+l.SumsAt:], p.Floats, l.Parts-1)
+	}
+	k.sums(l.DB, sums, k.lanes, k.lanes)
+}
+
 // addParts adds all parts of a row to the first.
 func (k *Kernels) addParts(p *Stack, g *Gradient, r int) {
-	if g.Parts > 1 {
-		k.adds(p.C[g.At+r*g.cols:][:g.cols], p.C[p.Floats+g.At+r*g.cols:], p.Floats, g.Parts-1)
+	if g.left > 1 {
+		k.adds(p.C[g.At+r*g.cols:][:g.cols], p.C[p.Floats+g.At+r*g.cols:], p.Floats, g.left-1)
 	}
 }

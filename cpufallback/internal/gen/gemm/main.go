@@ -79,6 +79,7 @@ func (m *machine) productFamily() {
 	for _, c := range m.mixes {
 		m.mix(c)
 	}
+	m.narrow()
 	m.peak()
 }
 
@@ -112,6 +113,12 @@ func (m *machine) goFile() []byte {
 	}
 	for _, c := range m.mixes {
 		fmt.Fprintf(&b, "k.mix[%d] = mix%d%s\n", c, c, m.suffix)
+	}
+	for n := 1; n <= maxFew && !m.arm; n++ {
+		fmt.Fprintf(&b, "k.few[%d] = few%d%s\n", n, n, m.suffix)
+	}
+	for n := 1; n <= m.dotRows && !m.arm; n++ {
+		fmt.Fprintf(&b, "k.cross[%d] = cross%d%s\n", n, n, m.suffix)
 	}
 	fmt.Fprintln(&b, "return k\n}")
 	for _, s := range m.stubs {

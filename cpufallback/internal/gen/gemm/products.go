@@ -16,6 +16,13 @@ const (
 	flagSumRows
 )
 
+// tileFields are those of tileArgs.
+var tileFields = []string{
+	"A[]", "Row", "Col", "Seg", "Segs", "K", "B[]", "BVec", "C[]", "CRow", "CGap", "Old[]", "D[]", "DRow", "Bias[]", "Sums[]", "Flags", "Cols",
+	"Blocks", "ABlk", "CBlk", "DBlk", "BiasBlk", "SumsBlk", "Ahead[]", "AheadAt", "AheadRow", "AheadLines",
+	"aSeg", "aCur", "cCur", "oldCur", "dCur", "biasCur", "sumsCur", "segs", "blocks", "aheadCur", "lines",
+}
+
 // tile is C = act(bias + D + A B) for n rows of nv vectors, block after block. The accumulators stay in registers over the
 // whole sum: at every k, nv vectors of B meet one float32 of every row of A.
 func (m *machine) tile(n, nv int) {
@@ -30,9 +37,7 @@ func (m *machine) panels(n, nv int) {
 }
 
 func (m *machine) tileBlocks(n, nv int, panels bool) {
-	a := args("A[]", "Row", "Col", "Seg", "Segs", "K", "B[]", "BVec", "C[]", "CRow", "CGap", "Old[]", "D[]", "DRow", "Bias[]", "Sums[]", "Flags", "Cols",
-		"Blocks", "ABlk", "CBlk", "DBlk", "BiasBlk", "SumsBlk", "Ahead[]", "AheadAt", "AheadRow", "AheadLines",
-		"aSeg", "aCur", "cCur", "oldCur", "dCur", "biasCur", "sumsCur", "segs", "blocks", "aheadCur", "lines")
+	a := args(tileFields...)
 	var rowsA rows
 	var col gp
 	if !panels {
