@@ -26,10 +26,7 @@ func (b *Backend) StackForward(g device.Images, units []device.Unit, x, y device
 
 func (b *Backend) StackBackward(g device.Images, units []device.Unit, x, dy, dx device.Buffer) {
 	mustFit(device.FitStack(g, units, x, dy, true) && dx.Len() == x.Len())
-	if g.N*g.H*g.W == 0 {
-		return
-	}
-	if !stackable(g, units) {
+	if g.N*g.H*g.W == 0 || !stackable(g, units) {
 		device.StackBackwardOn(b, g, units, x, dy, dx)
 		return
 	}
@@ -143,7 +140,8 @@ func (b *Backend) newStack(g device.Images, units []device.Unit, x, y device.Buf
 		u := &units[i]
 		kk := u.K * u.K
 		l := gemm.Layer{
-			In: u.Cin, Out: u.Cout, Taps: kk, Bias: u.B.Host(), ReLU: u.Act == device.ReLU, Hidden: u.Hidden.Host(), DW: u.DW.Host(), DB: u.DB.Host(),
+			In: u.Cin, Out: u.Cout, Taps: kk, Bias: u.B.Host(), ReLU: u.Act == device.ReLU, Hidden: u.Hidden.Host(),
+			DW: u.DW.Host(), DB: u.DB.Host(), Set: u.Set,
 			W: gemm.Weights{W: u.W.Host(), Groups: 1, Rows: u.Cout, Row: u.Cin * kk, Segs: 1, K: u.Cin * kk, Col: 1},
 		}
 		if kk > 1 && i == last { // Cout groups of nine rows, that are folded

@@ -2,6 +2,7 @@ package cpufallback
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -100,16 +101,19 @@ func benchmarkStack(b *testing.B, be *Backend, g device.Images, kernel int, chan
 }
 
 // So many columns through so many weights are cut in parts, and the tiles of a part go back through two layers at once. The gradients
-// must be those of the convolutions one after another, and the same bits on any number of cores.
+// must be those of the convolutions one after another, the same bits on any number of cores, and the same whether they are added to zeros or set.
 func TestStackOfManyParts(t *testing.T) {
 	g := device.Images{N: 159, H: 8, W: 8}
-	want := manyParts(t, g, 1, true)
-	one, three := manyParts(t, g, 1, false), manyParts(t, g, 3, false)
+	want := manyParts(t, g, 1, true, false)
+	one, three, set := manyParts(t, g, 1, false, false), manyParts(t, g, 3, false, false), manyParts(t, g, 2, false, true)
 	for i, w := range want {
 		off, size := 0.0, 0.0
 		for j, v := range w {
 			if one[i][j] != three[i][j] {
 				t.Fatalf("gradient %d: [%d] is %v on one core and %v on three", i, j, one[i][j], three[i][j])
+			}
+			if one[i][j] != set[i][j] {
+				t.Fatalf("gradient %d: [%d] is %v where it is added to 0 and %v where it is set", i, j, one[i][j], set[i][j])
 			}
 			d := float64(one[i][j] - v)
 			off, size = off+d*d, size+float64(v)*float64(v)
@@ -120,8 +124,9 @@ func TestStackOfManyParts(t *testing.T) {
 	}
 }
 
-// manyParts is what a wide stack adds to the gradients of its operand, its weights and its biases, or what its convolutions do.
-func manyParts(t *testing.T, g device.Images, workers int, convolutions bool) [][]float32 {
+// manyParts is what a wide stack adds to the gradients of its operand, its weights and its biases, or sets those of the latter to, or what its
+// convolutions do.
+func manyParts(t *testing.T, g device.Images, workers int, convolutions, set bool) [][]float32 {
 	be, err := NewWorkers("cpu", workers)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +155,11 @@ func manyParts(t *testing.T, g device.Images, workers int, convolutions bool) []
 	for i, k := range []int{3, 1, 3} {
 		u := device.Unit{Cin: channels[i], Cout: channels[i+1], K: k, Act: device.ReLU}
 		n := u.Cin * u.Cout * k * k
-		u.W, u.B, u.DW, u.DB = alloc(n, 0.1), alloc(u.Cout, 1), alloc(n, 0), alloc(u.Cout, 0)
+		u.W, u.B, u.DW, u.DB, u.Set = alloc(n, 0.1), alloc(u.Cout, 1), alloc(n, 0), alloc(u.Cout, 0), set
+		if set {
+			be.Fill(u.DW, float32(math.NaN()))
+			be.Fill(u.DB, float32(math.NaN()))
+		}
 		if i < 2 {
 			u.Hidden = alloc(device.HiddenLen(u.Cout, m), 0)
 		} else {

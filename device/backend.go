@@ -13,7 +13,7 @@
 //   - n = 0 is allowed and does nothing (sums are then 0).
 //   - Sums have a fixed order that depends on shapes alone: same input, same bits, on any number of cores.
 //   - "x in place" means that the op reads x and leaves its result there. Other operands must not overlap.
-//   - Parameters' gradients are added to (+=), so that a step begins with one Fill.
+//   - Parameters' gradients are added to (+=), so that a step begins with a Fill; but for those that an op is told to set (Unit).
 package device
 
 // Backend computes on Buffers that it owns.

@@ -9,6 +9,7 @@ type Unit struct {
 	Act          Act
 	W, B         Buffer // weights [Cout][Cin][K][K] and bias [Cout]
 	DW, DB       Buffer // their gradients, for StackBackward
+	Set          bool   // which sets them, whatever they hold, instead of adding to them
 	// Hidden is memory for what StackForward leaves for StackBackward: HiddenLen(Cout, M) values, in an order of the backend's own.
 	// The last unit has none.
 	Hidden Buffer
@@ -34,6 +35,8 @@ type Stack interface {
 	// the first, with dy the gradient of what a unit computed before its activation and h what it read:
 	//
 	//	ConvBackwardWeight(h, dy, DW, DB);  then ConvBackwardAct makes h the dy of the unit below; at x: ConvBackwardData(dy, dx)
+	//
+	// DW and DB of a unit with Set are 0 before that.
 	StackBackward(g Images, units []Unit, x, dy, dx Buffer)
 }
 
@@ -76,7 +79,11 @@ func StackForwardOn(be Conv, g Images, units []Unit, x, y Buffer) {
 }
 
 // StackBackwardOn is StackBackward by a backend's convolutions, after StackForwardOn.
-func StackBackwardOn(be Conv, g Images, units []Unit, x, dy, dx Buffer) {
+func StackBackwardOn(be interface {
+	Memory
+	Conv
+}, g Images, units []Unit, x, dy, dx Buffer) {
+	clearGradients(be, units)
 	for i := len(units) - 1; i > 0; i-- {
 		u, below := &units[i], &units[i-1]
 		h := below.plain(g)
@@ -91,3 +98,26 @@ func StackBackwardOn(be Conv, g Images, units []Unit, x, dy, dx Buffer) {
 
 // plain is Hidden as [Cout][N][H][W].
 func (u *Unit) plain(g Images) Buffer { return u.Hidden.Slice(0, u.Cout*g.N*g.H*g.W) }
+
+// clearGradients makes DW and DB of units with Set 0, those that follow each other on a device in one go.
+func clearGradients(be Memory, units []Unit) {
+	var run Buffer
+	for i := range units {
+		if !units[i].Set {
+			continue
+		}
+		for _, b := range [...]Buffer{units[i].DW, units[i].DB} {
+			if b.addr != 0 && b.addr == run.addr+4*uint64(run.n) {
+				run.n += b.n
+				continue
+			}
+			if !run.Nil() {
+				be.Fill(run, 0)
+			}
+			run = b
+		}
+	}
+	if !run.Nil() {
+		be.Fill(run, 0)
+	}
+}

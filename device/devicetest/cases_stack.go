@@ -29,6 +29,7 @@ var stackShapes = []stackShape{
 	{device.Images{N: 19, H: 7, W: 7}, 3, []int{2, 8, 8, 4}},
 	{device.Images{N: 3, H: 5, W: 9}, 3, []int{2, 5, 4}},
 	{device.Images{N: 2, H: 33, W: 35}, 3, []int{1, 4, 2}},
+	{device.Images{N: 4, H: 4, W: 4}, 3, []int{2, 248, 244, 4}},
 	{device.Images{N: 5, H: 16, W: 16}, 3, []int{2, 16, 12, 4}},
 	{device.Images{N: 0, H: 2, W: 2}, 3, []int{2, 4, 2}},
 }
@@ -48,7 +49,7 @@ func (s stackShape) String() string {
 func stackCases() []Case {
 	var cs []Case
 	for i, s := range append(append([]stackShape(nil), stackShapes...), stackBenches...) {
-		for _, c := range []Case{stackForwardCase(s, false), stackForwardCase(s, true), stackBackwardCase(s)} {
+		for _, c := range []Case{stackForwardCase(s, false), stackForwardCase(s, true), stackBackwardCase(s, false), stackBackwardCase(s, true)} {
 			c.Bench = i >= len(stackShapes)
 			cs = append(cs, c)
 		}
@@ -68,8 +69,9 @@ func stackBias(unit int) maker {
 
 func smallWholes() maker { return each(func(r *rand.Rand) float64 { return float64(r.IntN(5) - 2) }) }
 
-// units are the stack's, and its operands in this order: w and b of each, what is hidden, and with back dw and db of each.
-func (s stackShape) units(back bool) (units []device.Unit, operands []Operand, fill func(o []device.Buffer)) {
+// units are the stack's, and its operands in this order: w and b of each, what is hidden, and with back dw and db of each, which are
+// added to or set.
+func (s stackShape) units(back, set bool) (units []device.Unit, operands []Operand, fill func(o []device.Buffer)) {
 	m, n := s.N*s.H*s.W, len(s.channels)-1
 	for i := range n {
 		u := device.Unit{Cin: s.channels[i], Cout: s.channels[i+1], K: 1, Act: device.ReLU}
@@ -90,7 +92,12 @@ func (s stackShape) units(back bool) (units []device.Unit, operands []Operand, f
 	}
 	if back {
 		for i, u := range units {
-			operands = append(operands, both(fmt.Sprint("dw", i), weights(i), smallWholes()), both(fmt.Sprint("db", i), u.Cout, smallWholes()))
+			units[i].Set = set
+			dw, db := both(fmt.Sprint("dw", i), weights(i), smallWholes()), both(fmt.Sprint("db", i), u.Cout, smallWholes())
+			if set {
+				dw, db = out(dw.Name, dw.Len), out(db.Name, db.Len)
+			}
+			operands = append(operands, dw, db)
 		}
 	}
 	return units, operands, func(o []device.Buffer) {
@@ -130,7 +137,7 @@ func (s stackShape) terms() int {
 
 func stackForwardCase(s stackShape, keep bool) Case {
 	m, at := s.N*s.H*s.W, 3*len(s.channels)-4
-	units, operands, fill := s.units(false)
+	units, operands, fill := s.units(false, false)
 	name := s.String()
 	if keep {
 		name += " kept"
@@ -145,12 +152,16 @@ func stackForwardCase(s stackShape, keep bool) Case {
 	}
 }
 
-func stackBackwardCase(s stackShape) Case {
+func stackBackwardCase(s stackShape, set bool) Case {
 	m, at := s.N*s.H*s.W, 5*len(s.channels)-6
-	units, operands, fill := s.units(true)
+	units, operands, fill := s.units(true, set)
 	in0, out0 := s.channels[0]*m, s.channels[len(s.channels)-1]*m
+	name := s.String()
+	if set {
+		name += " set"
+	}
 	return Case{
-		Method: "StackBackward", Name: s.String(), Flops: 3 * s.flops(), Tol: sumOf(s.terms()),
+		Method: "StackBackward", Name: name, Flops: 3 * s.flops(), Tol: sumOf(s.terms()),
 		Operands: append(operands, in("x", in0, smallWholes()), hidden("y", out0), in("dy", out0, smallWholes()),
 			both("dx", in0, smallWholes())),
 		Call: func(be device.Backend, o []device.Buffer) {

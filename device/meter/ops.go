@@ -129,7 +129,10 @@ func (m *Meter) StackBackward(g device.Images, units []device.Unit, x, dy, dx de
 	values := x.Len() + dy.Len() + 2*dx.Len()
 	for i := range units {
 		p := &units[i]
-		values += p.W.Len() + p.B.Len() + 2*p.DW.Len() + 2*p.DB.Len() + p.Hidden.Len()
+		values += p.W.Len() + p.B.Len() + p.DW.Len() + p.DB.Len() + p.Hidden.Len()
+		if !p.Set {
+			values += p.DW.Len() + p.DB.Len()
+		}
 	}
 	m.note("StackBackward", values)
 }

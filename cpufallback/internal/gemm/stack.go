@@ -44,6 +44,7 @@ type Layer struct {
 	Back    Weights // of the gradient: In rows, or for the first layer with taps those that are folded
 	Hidden  []float32
 	DW, DB  []float32 // of the backward pass
+	Set     bool      // which sets them, whatever they hold, and does not add to them
 	Gradient
 }
 

@@ -9,7 +9,7 @@ type Gradient struct {
 	swapped    bool // A is what the layer read
 	width      int  // columns of B in a chunk
 	height     int  // rows of A in a chunk
-	direct     bool // there is one part, and it is added to DW at once
+	direct     bool // there is one part, and it goes to DW at once
 	Parts      int
 	PartTiles  int // tiles in a part
 	left       int // parts that AddGradient adds up
@@ -99,7 +99,7 @@ func (k *Kernels) StackWeights(s *Scratch, p *Stack, i, chunk int) {
 	for m := first; m < end; m += step {
 		n := min(step, end-m)
 		dy := k.dyOf(s, p, i, m, n)
-		k.gradient(s, p, i, dy, m, n, a0, a1, b0, b1, to, g.direct || m > first)
+		k.gradient(s, p, i, dy, m, n, a0, a1, b0, b1, to, m > first || g.direct && !p.Layers[i].Set)
 		if r1 > r0 {
 			k.rowSums(p, i, dy, r0, r1, n, c[g.SumsAt:])
 		}
@@ -237,7 +237,8 @@ func (p *Stack) addRows(i int) int {
 	return max(1, enough/(g.left*g.cols))
 }
 
-// AddGradient adds the parts of a chunk of rows to DW, and with the first chunk the sums to DB, in order.
+// AddGradient adds the parts of a chunk of rows to DW, and with the first chunk the sums to DB, in order. What is to be set is cleared first:
+// the cache then has it.
 func (k *Kernels) AddGradient(p *Stack, i, chunk int) {
 	l := &p.Layers[i]
 	g := &l.Gradient
@@ -251,21 +252,28 @@ func (k *Kernels) AddGradient(p *Stack, i, chunk int) {
 	r0, r1 := chunk*perChunk, min((chunk+1)*perChunk, g.rows)
 	folded := g.cols == l.In && l.Taps > 1
 	if (!g.swapped || g.rows == 1) && !folded {
+		if l.Set {
+			clear(l.DW[r0*g.cols : r1*g.cols])
+		}
 		k.adds(l.DW[r0*g.cols:r1*g.cols], p.C[g.At+r0*g.cols:], p.Floats, g.left)
 		return
 	}
 	for r := r0; r < r1; r++ {
 		k.addParts(p, g, r)
 		row := p.C[g.At+r*g.cols:][:g.cols]
-		if g.swapped { // row r is column r of DW
+		to, step := r, g.rows // row r is column r of DW
+		if !g.swapped {       // row r is tap r%Taps of output r/Taps
+			to, step = r/l.Taps*l.In*l.Taps+r%l.Taps, l.Taps
+		}
+		dw := l.DW[to:]
+		if l.Set {
 			for j, v := range row {
-				l.DW[j*g.rows+r] += v
+				dw[j*step] = v
 			}
 			continue
 		}
-		dw := l.DW[r/l.Taps*l.In*l.Taps+r%l.Taps:] // row r is tap r%Taps of output r/Taps
 		for j, v := range row {
-			dw[j*l.Taps] += v
+			dw[j*step] += v
 		}
 	}
 }
@@ -273,6 +281,9 @@ func (k *Kernels) AddGradient(p *Stack, i, chunk int) {
 // addSums adds the sums of dy's rows to DB.
 func (k *Kernels) addSums(p *Stack, i int) {
 	l := &p.Layers[i]
+	if l.Set {
+		clear(l.DB)
+	}
 	if p.Fused {
 		k.adds(l.DB, p.C[l.SumsAt:], 0, 1)
 		return

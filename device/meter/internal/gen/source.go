@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,7 @@ type method struct {
 type source struct {
 	methods []method            // the ops, in order
 	fields  map[string][]string // of the structs that hold Buffers: the names of those
+	sets    map[string]bool     // of the structs that can say Set: their gradients are then written, and not added to
 }
 
 // param is a parameter of a method. Those of one type follow each other.
@@ -39,7 +41,7 @@ func read(dir string) (src source, err error) {
 	if err != nil {
 		return src, err
 	}
-	src.fields = map[string][]string{}
+	src.fields, src.sets = map[string][]string{}, map[string]bool{}
 	interfaces, fset := map[string]*ast.InterfaceType{}, token.NewFileSet()
 	for _, name := range files {
 		f, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
@@ -52,7 +54,8 @@ func read(dir string) (src source, err error) {
 				case *ast.InterfaceType:
 					interfaces[t.Name.Name] = kind
 				case *ast.StructType:
-					src.fields["device."+t.Name.Name] = buffers(kind)
+					src.fields["device."+t.Name.Name] = named(kind, "Buffer")
+					src.sets["device."+t.Name.Name] = slices.Contains(named(kind, "bool"), "Set")
 				}
 			}
 			return true
@@ -72,10 +75,10 @@ func read(dir string) (src source, err error) {
 	return src, nil
 }
 
-// buffers names the fields of a struct that are Buffers.
-func buffers(s *ast.StructType) (names []string) {
+// named names the fields of a struct that are of a type.
+func named(s *ast.StructType, kind string) (names []string) {
 	for _, f := range s.Fields.List {
-		if id, ok := f.Type.(*ast.Ident); ok && id.Name == "Buffer" {
+		if id, ok := f.Type.(*ast.Ident); ok && id.Name == kind {
 			for _, name := range f.Names {
 				names = append(names, name.Name)
 			}
