@@ -20,12 +20,14 @@ type Model struct {
 	features int       // of the Config's context
 	context  []float32 // [E][N] of the next samples of LogProb, Encode, Decode and Sample, or [E][1] of all of them
 
-	params  []*Param      // in the order of the layers
-	values  device.Buffer // trained ones, laid end to end
-	fixed   device.Buffer // the others
-	grads   device.Buffer // like values, once there is a trainer
-	spread  device.Buffer // log widths of the noise by column, and as many zeros (each aligned), where there is noise on vectors
-	tensors *Evaluator    // behind LogProb, Encode, Decode and Sample, made when first used
+	params  []*Param        // in the order of the layers
+	values  device.Buffer   // trained ones, laid end to end
+	fixed   device.Buffer   // the others
+	grads   device.Buffer   // like values, once there is a trainer
+	added   []device.Buffer // parts of grads that layers add to
+	set     []*Param        // whose nets set the others
+	spread  device.Buffer   // log widths of the noise by column, and as many zeros (each aligned), where there is noise on vectors
+	tensors *Evaluator      // behind LogProb, Encode, Decode and Sample, made when first used
 }
 
 // New builds a model with initial weights drawn from its seed. Actnorms still wait for their first batch. The error
@@ -121,12 +123,46 @@ func (m *Model) needGradients() (err error) {
 	if m.grads, err = m.be.Alloc(m.values.Len()); err != nil {
 		return fmt.Errorf("gradients: %w", err)
 	}
+	from := 0
 	m.eachView(func(p *Param, lo, hi int) {
-		if !p.Fixed {
-			p.G = m.grads.Slice(lo, hi)
+		if p.Fixed {
+			return
 		}
+		if p.G = m.grads.Slice(lo, hi); p.blank == nil {
+			return
+		}
+		if m.set = append(m.set, p); lo > from {
+			m.added = append(m.added, m.grads.Slice(from, lo))
+		}
+		from = aligned(hi)
 	})
+	if n := m.grads.Len(); n > from {
+		m.added = append(m.added, m.grads.Slice(from, n))
+	}
 	return nil
+}
+
+// blankGradients makes gradients ready for a pass back: those that layers add to are 0, and of the others their nets are told that they hold
+// nothing.
+func (m *Model) blankGradients() {
+	for _, b := range m.added {
+		m.be.Fill(b, 0)
+	}
+	for _, p := range m.set {
+		*p.blank = true
+	}
+}
+
+// settleGradients makes those 0 that the pass had no use for.
+func (m *Model) settleGradients() {
+	for _, p := range m.set {
+		if *p.blank {
+			m.be.Fill(p.G, 0)
+		}
+	}
+	for _, p := range m.set {
+		*p.blank = false
+	}
 }
 
 // Close frees the model's memory on the device.

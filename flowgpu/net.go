@@ -22,6 +22,7 @@ type Net interface {
 type ConvNet struct {
 	units []*convUnit
 	stack []device.Unit // the units as the backend takes them in one piece, with what the last Forward left
+	blank bool          // the parameters' gradients hold nothing yet, see Param
 }
 
 // convUnit is y = act((w*x + b) * exp(logs)); without logs, y = act(w*x + b).
@@ -65,7 +66,26 @@ func newConvNet(units ...*convUnit) *ConvNet {
 	for _, u := range units {
 		n.stack = append(n.stack, device.Unit{Cin: u.cin, Cout: u.cout, K: u.k, Act: u.act})
 	}
+	if n.sets() {
+		for _, p := range n.Params() {
+			p.blank = &n.blank
+		}
+	}
 	return n
+}
+
+// sets says whether the net can set its gradients instead of adding to them, and whether that saves anything: the parameters are no folded
+// actnorm's, whose gradients are added to, and more than a Fill does in the time that it takes to begin.
+func (n *ConvNet) sets() bool {
+	const enough = 1 << 16
+	size := 0
+	for _, u := range n.units {
+		if u.logs != nil {
+			return false
+		}
+		size += u.w.Len() + u.b.Len()
+	}
+	return len(n.units) > 1 && size >= enough
 }
 
 func (n *ConvNet) last() *convUnit { return n.units[len(n.units)-1] }
@@ -156,8 +176,11 @@ func (n *ConvNet) Backward(s *State, in, dout, din device.Buffer) {
 	}
 	mark := s.Scratch.Mark()
 	for i, u := range n.units {
-		n.stack[i].DW, n.stack[i].DB = u.folded(s)
+		d := &n.stack[i]
+		d.DW, d.DB = u.folded(s)
+		d.Set = n.blank || u.logs != nil
 	}
+	n.blank = false
 	s.StackBackward(s.images(), n.stack, in, dout, din)
 	for i, u := range n.units {
 		u.unfold(s, n.stack[i].DW, n.stack[i].DB)
@@ -168,20 +191,21 @@ func (n *ConvNet) Backward(s *State, in, dout, din device.Buffer) {
 func (u *convUnit) backwardWeights(s *State, x, dy device.Buffer) {
 	mark := s.Scratch.Mark()
 	dwf, dbf := u.folded(s)
+	if u.logs != nil {
+		s.Fill(dwf, 0)
+		s.Fill(dbf, 0)
+	}
 	s.ConvBackwardWeight(u.shape(s), x, dy, dwf, dbf)
 	u.unfold(s, dwf, dbf)
 	s.Scratch.Release(mark)
 }
 
-// folded is where the gradients of wf and bf are added up: with an actnorm, in memory from Scratch.
+// folded is where the gradients of wf and bf are: with an actnorm, in memory from Scratch, which holds nothing yet.
 func (u *convUnit) folded(s *State) (dwf, dbf device.Buffer) {
 	if u.logs == nil {
 		return u.w.G, u.b.G
 	}
-	dwf, dbf = s.Scratch.Take(u.w.Len()), s.Scratch.Take(u.cout)
-	s.Fill(dwf, 0)
-	s.Fill(dbf, 0)
-	return dwf, dbf
+	return s.Scratch.Take(u.w.Len()), s.Scratch.Take(u.cout)
 }
 
 // unfold adds the gradients of the unit's parameters for those of wf and bf.

@@ -15,6 +15,10 @@ type Param struct {
 
 	V, G device.Buffer // value and gradient; a fixed parameter has no gradient
 
+	// blank is given where a net computes the gradient of all of its parameters at once. It says that they hold nothing yet, so that the net sets
+	// them, whatever is in their memory, and does not add to them; it is then false.
+	blank *bool
+
 	start []float32        // initial value, until it is uploaded; nil is 0
 	later func() []float32 // makes start when it is uploaded: what is large is not made where a model is only counted
 }

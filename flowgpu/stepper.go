@@ -178,12 +178,13 @@ func (t *Stepper) work() {
 		return
 	}
 
-	be.Fill(t.m.grads, 0)
+	t.m.blankGradients()
 	be.Fill(drift, 0)
 	if t.cfg.Mode == Reversible {
 		w.s.Drift = drift
 	}
 	w.backward()
+	t.m.settleGradients()
 	be.SumSquares(t.m.grads, norm)
 	t.caution.keep(t)
 	be.AdamStep(t.cfg.Adam, t.hyper, norm, t.m.grads, t.m.values, t.m1, t.m2, t.ema)
