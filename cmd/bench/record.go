@@ -40,6 +40,8 @@ type record struct {
 	PeakGFLOPS float64  `json:"peak_gflops,omitempty"`
 	PeakShare  *float64 `json:"peak_share,omitempty"`
 
+	Apart []float64 `json:"line_round_trip_ns,omitempty"` // before and after each round, see apart
+
 	memoryBytes
 	PeakResident int64 `json:"peak_resident_bytes,omitempty"` // of the whole program while it ran
 
@@ -70,6 +72,7 @@ func (r *record) add(round *record) {
 	r.allocs[0] += round.allocs[0]
 	r.allocs[1] += round.allocs[1]
 	r.PeakGFLOPS = max(r.PeakGFLOPS, round.PeakGFLOPS)
+	r.Apart = append(r.Apart, round.Apart...)
 	r.PeakResident = max(r.PeakResident, round.PeakResident)
 	r.summarise()
 }
@@ -152,6 +155,9 @@ func (r *record) write(out io.Writer) error {
 	t.Add("drift", fmt.Sprintf("%s from the first half to the second", show.Change(r.Drift)))
 	t.Add("speed", fmt.Sprintf("%s samples/s", show.Number(r.ImagesPerSecond)))
 	t.Add("arithmetic", fmt.Sprintf("%s GFLOP a %s, %s GFLOP/s%s", show.Number(float64(r.StepFlops)/1e9), r.work(), show.Number(r.GFLOPS), peak))
+	if text := writtenApart(r.Apart...); text != "" {
+		t.Add("cores", text)
+	}
 	t.Add("memory", fmt.Sprintf("%s MiB: %s parameters, %s optimiser, %s activations",
 		show.Mebibytes(r.Total), show.Mebibytes(r.Parameters), show.Mebibytes(r.Optimiser), show.Mebibytes(r.Activations)))
 	if r.PeakResident > 0 {

@@ -102,6 +102,7 @@ func timeRound(be device.Backend, limit time.Duration, work func() error) (*reco
 	if err != nil {
 		return nil, err
 	}
+	near := apart(be)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	t, err := stats.Measure(room, least, limit, work)
@@ -115,6 +116,7 @@ func timeRound(be device.Backend, limit time.Duration, work func() error) (*reco
 	}
 	r := &record{
 		Device: be.Name(), Workers: workers(be), Precision: precision(be), WarmUp: warmUp * group, PeakGFLOPS: max(peak, again),
+		Apart:  []float64{near, apart(be)},
 		allocs: [2]uint64{after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc},
 	}
 	for _, d := range t {

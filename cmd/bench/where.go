@@ -111,7 +111,11 @@ func writtenPeaks(be device.Backend, p meter.Peaks) string {
 	if workers(be) > 0 {
 		what = "fused multiply-adds on registers"
 	}
-	return fmt.Sprintf("measured peaks: %s GFLOP/s of %s; memory: copy %s GB/s, triad %s GB/s", show.Number(p.GFLOPS), what, show.Number(p.Copy), show.Number(p.Triad))
+	text := fmt.Sprintf("measured peaks: %s GFLOP/s of %s; memory: copy %s GB/s, triad %s GB/s", show.Number(p.GFLOPS), what, show.Number(p.Copy), show.Number(p.Triad))
+	if cores := writtenApart(apart(be)); cores != "" {
+		text += "; " + cores
+	}
+	return text
 }
 
 // writeTable prints parts, and with sums what the passes take in all.
