@@ -285,10 +285,8 @@ func (b *Backend) runAttend(t attendTask) {
 	t.panels = (t.T + t.lanes - 1) / t.lanes
 	t.run = max(1, min(most, floats/(5*t.size())))
 	t.chunks = chunksOf(int(t.Flops()/32), t.H*t.N) // few enough that a run is long
-	for i := range t.scratch {
-		for _, a := range []gemm.Weights{t.turned(nil, 0, t.panels), t.plain(nil, 0, t.panels)} {
-			t.k.ReserveResident(&t.scratch[i], &a)
-		}
+	for _, a := range []gemm.Weights{t.turned(nil, 0, t.panels), t.plain(nil, 0, t.panels)} {
+		gemm.ReserveAll(t.scratch, func(s *gemm.Scratch) { t.k.ReserveResident(s, &a) })
 	}
 	t.memory = gemm.Grow(&b.transformer.memory, b.pool.Workers()*t.floats())
 	b.transformer.attend = t

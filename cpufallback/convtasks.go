@@ -120,9 +120,7 @@ func (b *Backend) runOuter(o gemm.Outer, t addTask) {
 	task := &b.conv.outer
 	*task = outerTask{k: b.gemm, scratch: b.workerScratch(), Outer: o}
 	task.Plan()
-	for i := range task.scratch {
-		task.k.ReserveOuter(&task.scratch[i], &task.Outer)
-	}
+	gemm.ReserveAll(task.scratch, func(s *gemm.Scratch) { task.k.ReserveOuter(s, &task.Outer) })
 	task.C = gemm.Grow(&b.conv.parts, task.Parts*task.PartFloats())
 	b.pool.Run(task.Chunks(), task)
 

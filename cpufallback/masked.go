@@ -86,9 +86,7 @@ func startOf(s device.Masked, first, _ int) (from, to int) { return s.Start(firs
 func (b *Backend) runStairs(s device.Masked, gather func(*stairsTask, *gemm.Stair), w []float32, p gemm.Stairs) {
 	t := &b.masked.stairs
 	*t = stairsTask{k: b.gemm, scratch: b.workerScratch(), Stairs: p, step: p.Columns(), shape: s, w: w, gather: gather}
-	for i := range t.scratch {
-		t.k.ReserveStairs(&t.scratch[i], &t.Stairs)
-	}
+	gemm.ReserveAll(t.scratch, func(s *gemm.Scratch) { t.k.ReserveStairs(s, &t.Stairs) })
 	b.pool.Run(len(p.Steps), t)
 	t.gather = nil
 	b.pool.Run((s.N+t.step-1)/t.step, t)

@@ -81,9 +81,7 @@ func (b *Backend) MaskedBackwardWeight(s device.Masked, x, dy, dw, db device.Buf
 		o := &outers[i]
 		size := o.Parts * o.PartFloats()
 		o.C, c = c[:size], c[size:]
-		for j := range scratch {
-			b.gemm.ReserveOuter(&scratch[j], &o.Outer)
-		}
+		gemm.ReserveAll(scratch, func(s *gemm.Scratch) { b.gemm.ReserveOuter(s, &o.Outer) })
 	}
 	b.masked.outer = maskedOuterTask{k: b.gemm, scratch: scratch, outers: outers}
 	b.pool.Run(chunks, &b.masked.outer)

@@ -78,9 +78,7 @@ func (b *Backend) runColumns(t columnsTask) {
 		claims = 16
 	)
 	t.k, t.scratch = b.gemm, b.workerScratch()
-	for i := range t.scratch {
-		t.k.ReserveMix(&t.scratch[i])
-	}
+	gemm.ReserveAll(t.scratch, t.k.ReserveMix)
 	t.step = (max(enough/(t.c*t.c), (t.m+claims-1)/claims) + line - 1) / line * line
 	if t.dx != nil {
 		t.parts = gemm.Grow(&b.conv.parts, claims*t.c*t.c)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -17,21 +18,21 @@ func TestApart(t *testing.T) {
 		ns := apart(be)
 		be.Close()
 		switch {
-		case cores == 1 && ns != 0:
+		case cores == 1 && len(ns) > 0:
 			t.Errorf("one core is %v ns away from itself", ns)
-		case cores == 2 && ns < 0:
-			t.Errorf("two cores are %v ns apart", ns)
+		case cores == 2 && runtime.GOMAXPROCS(0) > 1 && (len(ns) != 1 || !(ns[0] > 0)):
+			t.Errorf("a line takes %v ns to another core and back", ns)
 		}
 	}
 }
 
 func TestWrittenApart(t *testing.T) {
 	for text, ns := range map[string][]float64{
-		"": {0, 0},
+		"": nil,
 		"a cache line takes 100 ns to another core and back":              {100, 120},
 		"a cache line takes 100 to 450 ns to another core and back: they": {100, 450, 300},
 	} {
-		if got := writtenApart(ns...); !strings.HasPrefix(got, text) || text == "" && got != "" {
+		if got := writtenApart(ns); !strings.HasPrefix(got, text) || text == "" && got != "" {
 			t.Errorf("%v: %q, want %q", ns, got, text)
 		}
 	}

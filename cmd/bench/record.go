@@ -155,7 +155,7 @@ func (r *record) write(out io.Writer) error {
 	t.Add("drift", fmt.Sprintf("%s from the first half to the second", show.Change(r.Drift)))
 	t.Add("speed", fmt.Sprintf("%s samples/s", show.Number(r.ImagesPerSecond)))
 	t.Add("arithmetic", fmt.Sprintf("%s GFLOP a %s, %s GFLOP/s%s", show.Number(float64(r.StepFlops)/1e9), r.work(), show.Number(r.GFLOPS), peak))
-	if text := writtenApart(r.Apart...); text != "" {
+	if text := writtenApart(r.Apart); text != "" {
 		t.Add("cores", text)
 	}
 	t.Add("memory", fmt.Sprintf("%s MiB: %s parameters, %s optimiser, %s activations",

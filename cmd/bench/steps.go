@@ -116,7 +116,7 @@ func timeRound(be device.Backend, limit time.Duration, work func() error) (*reco
 	}
 	r := &record{
 		Device: be.Name(), Workers: workers(be), Precision: precision(be), WarmUp: warmUp * group, PeakGFLOPS: max(peak, again),
-		Apart:  []float64{near, apart(be)},
+		Apart:  append(near, apart(be)...),
 		allocs: [2]uint64{after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc},
 	}
 	for _, d := range t {

@@ -9,7 +9,7 @@ func generic() *Kernels {
 	k.tile[1][1], k.tile[1][2] = tile1, tile2
 	k.dots[1], k.dots[2] = dots1, dots2
 	k.cross[1], k.cross[2] = cross1, cross2
-	for n := range k.few {
+	for n := 1; n < len(k.few); n++ {
 		k.few[n] = few
 	}
 	for c := range k.mix {

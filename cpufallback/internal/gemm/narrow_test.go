@@ -122,9 +122,9 @@ func TestTree(t *testing.T) {
 				add      bool
 			}
 			var running []open // as many as there may be workers
-			todo := rng.Perm(parts)
+			order := rng.Perm(parts)
 			if try == 0 {
-				slices.Sort(todo) // one worker
+				slices.Sort(order) // one worker
 			}
 			roots := 0
 			finish := func(i int) {
@@ -141,10 +141,10 @@ func TestTree(t *testing.T) {
 					roots++
 				}
 			}
-			for len(todo) > 0 {
-				at, add := p.Tree.begin(todo[0])
-				running = append(running, open{todo[0], at, add})
-				todo = todo[1:]
+			for len(order) > 0 {
+				at, add := p.Tree.begin(order[0])
+				running = append(running, open{order[0], at, add})
+				order = order[1:]
 				for len(running) > 0 && (try == 0 || len(running) == 4 || rng.IntN(2) == 0) {
 					finish(rng.IntN(len(running)))
 				}
