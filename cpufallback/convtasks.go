@@ -22,6 +22,8 @@ type convTasks struct {
 	kept     keptStacks // see stack_kept.go
 	tree     gemm.Tree
 	mix      columnsTask
+	compose  luCompose
+	factors  luBackward
 
 	parts []float32 // sums over parts of the columns
 	lu    []float64 // of LUCompose and its gradient
