@@ -274,6 +274,10 @@ var layers = []struct {
 	{"cifar10", device.ConvShape{Cin: 512, Cout: 512, K: 1, N: 64, H: 16, W: 16}},
 	{"cifar10", device.ConvShape{Cin: 512, Cout: 12, K: 3, N: 64, H: 16, W: 16}},
 	{"dense", device.ConvShape{Cin: 512, Cout: 512, K: 1, N: 512, H: 1, W: 1}},
+	{"dense", device.ConvShape{Cin: 256, Cout: 256, K: 1, N: 512, H: 1, W: 1}},
+	{"dense", device.ConvShape{Cin: 256, Cout: 736, K: 1, N: 512, H: 1, W: 1}},
+	{"residual", device.ConvShape{Cin: 64, Cout: 64, K: 3, N: 64, H: 16, W: 16}},
+	{"residual", device.ConvShape{Cin: 64, Cout: 64, K: 3, N: 64, H: 4, W: 4}},
 }
 
 // BenchmarkConv reports the speed of every pass, and its share of what the machine could do in the same second.

@@ -123,6 +123,11 @@ func (b *Backend) runOuter(o gemm.Outer, t addTask) {
 	*task = outerTask{k: b.gemm, scratch: b.workerScratch(), Outer: o}
 	task.Plan()
 	gemm.ReserveAll(task.scratch, func(s *gemm.Scratch) { task.k.ReserveOuter(s, &task.Outer) })
+	if t.row == task.Y.Rows() && t.run == t.row && task.Into(t.dw, t.sums) {
+		b.pool.Run(task.Chunks(), task)
+		*task = outerTask{}
+		return
+	}
 	task.C = gemm.Grow(&b.conv.parts, task.Parts*task.PartFloats())
 	b.pool.Run(task.Chunks(), task)
 

@@ -15,6 +15,9 @@ type Outer struct {
 
 	Parts            int // of the columns
 	XBlocks, YBlocks int // of the channels
+
+	adds bool      // to C, which is not a part: see Into
+	sums []float32 // and to these
 }
 
 const (
@@ -38,6 +41,16 @@ func (o *Outer) Plan() {
 		o.Parts = max(1, min((claims+o.YBlocks-1)/o.YBlocks, o.X.M/outerDepth))
 		o.XBlocks = max(1, min(fewClaims/(o.YBlocks*o.Parts), o.X.Chans/32))
 	}
+}
+
+// Into lets the product be added to c, of Y.Rows() floats a row, and the sums to sums: no parts lie in between. That takes a Plan of one
+// part and, since kernels write whole groups of columns, whole groups of rows of Y. It says whether it is so.
+func (o *Outer) Into(c, sums []float32) bool {
+	if o.Parts > 1 || o.Y.Rows()%dotCols != 0 {
+		return false
+	}
+	o.C, o.CRow, o.sums, o.adds = c, o.Y.Rows(), sums, true
+	return true
 }
 
 // Chunks is how many pieces of work there are.
@@ -88,20 +101,26 @@ func (k *Kernels) Outer(s *Scratch, o *Outer, chunk, next int) {
 	}
 	xn, yn := p.x1-p.x0, (p.y1-p.y0)*t
 	ynPad := roundUp(yn, dotCols)
-	c := o.C[p.part*o.PartFloats():][:o.PartFloats()]
-	out := c[p.x0*o.CRow+p.y0*t:]
-	for i := range xn {
-		clear(out[i*o.CRow:][:ynPad])
+	c, sums := o.C, o.sums
+	if !o.adds {
+		c = o.C[p.part*o.PartFloats():][:o.PartFloats()]
+		sums = c[o.SumsAt():]
 	}
+	out := c[p.x0*o.CRow+p.y0*t:]
 	var sumX, sumY []float32
 	if o.SumX && p.y0 == 0 {
-		sumX = c[o.SumsAt():][p.x0:p.x1]
+		sumX = sums[p.x0:p.x1]
 	}
 	if o.SumY && p.x0 == 0 {
-		sumY = c[o.SumsAt():][p.y0:p.y1]
+		sumY = sums[p.y0:p.y1]
 	}
-	clear(sumX)
-	clear(sumY)
+	if !o.adds {
+		for i := range xn {
+			clear(out[i*o.CRow:][:ynPad])
+		}
+		clear(sumX)
+		clear(sumY)
+	}
 
 	y := Grow(&s.y, ynPad*outerRow)
 	clear(y[yn*outerRow:])
