@@ -20,7 +20,7 @@ type Kernels struct {
 	tile [maxVectors + 1][maxRows + 1]func(*tileArgs) // by vectors and rows
 	dots [maxDotRows + 1]func(*dotArgs)               // by rows
 
-	// panels are tiles of all vectors by as many rows as long operands are cut in: A is panels, Row and K are lanes, Col is 1.
+	// panels are tiles of all vectors by as many rows as long operands are cut in, rows or one less: A is panels, Row and K are lanes, Col is 1.
 	panels [maxRows + 1]func(*tileArgs)
 
 	// few does what tile does, for rows of all vectors and sums of few terms, by their number: blocks are of one row, and nothing is added.
@@ -91,7 +91,7 @@ type tileArgs struct {
 	DBlk          int
 	BiasBlk       int
 	SumsBlk       int
-	Ahead         []float32 // fetched into the cache: float32 AheadAt, and one every AheadRow for every k, for AheadLines lines
+	Ahead         []float32 // fetched into the cache: float32 AheadAt, and one every AheadRow for every k, for AheadLines lines; by panels panelLines of them for every s
 	AheadAt       int
 	AheadRow      int
 	AheadLines    int

@@ -1,6 +1,7 @@
 package gemm
 
 const (
+	panelLines  = 4        // lines that a panels kernel fetches in every block and segment
 	maxDepth    = 512      // rows of B that one call of a tile kernel runs over
 	blockFloats = 64 << 10 // weights that meet all panels of a tile before the next: a quarter of the L2 cache
 )
@@ -212,16 +213,17 @@ func (k *Kernels) run(t *tileArgs, b base, nv, row, rows, blocks, aBlk, cRows in
 	if t.Flags&addBias != 0 {
 		t.Bias, t.BiasBlk = b.bias[row:], cRows
 	}
-	k.tileOf(t, nv, rows)(t)
+	kernel, lines := k.tileOf(t, nv, rows)
+	kernel(t)
 	fetched := min(blocks, t.AheadLines)
-	t.AheadAt += fetched * line
+	t.AheadAt += fetched * lines * line
 	t.AheadLines -= fetched
 }
 
-// tileOf is the kernel for a tile of rows and vectors.
-func (k *Kernels) tileOf(t *tileArgs, nv, rows int) func(*tileArgs) {
+// tileOf is the kernel for a tile of rows and vectors, and how many lines it fetches of each row ahead.
+func (k *Kernels) tileOf(t *tileArgs, nv, rows int) (kernel func(*tileArgs), lines int) {
 	if nv == k.vectors && t.Segs > 1 && t.K == k.lanes && t.Row == k.lanes && t.Col == 1 && k.panels[rows] != nil {
-		return k.panels[rows]
+		return k.panels[rows], panelLines
 	}
-	return k.tile[nv][rows]
+	return k.tile[nv][rows], 1
 }

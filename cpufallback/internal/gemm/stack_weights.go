@@ -159,9 +159,15 @@ func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, a0, a1,
 		k.roundPanels(s, &w, a, vecs)
 	}
 	width := k.vectors * k.lanes
-	for ; b0 < b1; b0 += width { // what is turned stays in the L1 cache
+	far := g.Parts > 1 && !p.Fused && k.half == nil && k.panels[k.rows] != nil && a.rows >= k.rows*k.rows // in memory; all blocks are those kernels'
+	for ; b0 < b1; b0 += width {                                                                          // what is turned stays in the L1 cache
 		cols := min(width, b1-b0)
-		k.multiply(s, &w, k.turnRows(s, b, b0, cols, vecs), cols, c[a0*g.cols+b0:], g.cols, &End{Add: add})
+		turned := k.turnRows(s, b, b0, cols, vecs)
+		if t := &s.tile; far && b0+width < b1 { // while these columns are multiplied, the next ones come
+			t.Ahead, t.AheadAt, t.AheadRow, t.AheadLines = b.p, (b0+width)*k.lanes, b.stride, width*k.lanes/line/panelLines
+		}
+		k.multiply(s, &w, turned, cols, c[a0*g.cols+b0:], g.cols, &End{Add: add})
+		s.tile.AheadLines = 0
 	}
 }
 

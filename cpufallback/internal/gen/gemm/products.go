@@ -16,6 +16,9 @@ const (
 	flagSumRows
 )
 
+// panelLines is how many lines a block of a panels kernel fetches in each segment.
+const panelLines = 4
+
 // tileFields are those of tileArgs.
 var tileFields = []string{
 	"A[]", "Row", "Col", "Seg", "Segs", "K", "B[]", "BVec", "C[]", "CRow", "CGap", "Old[]", "D[]", "DRow", "Bias[]", "Sums[]", "Flags", "Cols",
@@ -30,7 +33,7 @@ func (m *machine) tile(n, nv int) {
 	m.tileBlocks(n, nv, false)
 }
 
-// panels is tile where A is panels, each row of a segment a vector: a segment is unrolled, and nothing else is fetched meanwhile.
+// panels is tile where A is panels, each row of a segment a vector: a segment is unrolled.
 func (m *machine) panels(n, nv int) {
 	m.function(fmt.Sprintf("panels%dx%d", n, nv), "(a *tileArgs)", fmt.Sprintf("does %d rows of %d vectors, A being panels.", n, nv))
 	m.tileBlocks(n, nv, true)
@@ -85,20 +88,24 @@ func (m *machine) tileBlocks(n, nv int, panels bool) {
 	c := a.floats("CBlk")
 	ADDQ(a.mem("cCur"), c)
 	fetch(c)
-	if panels {
-		m.panelSegments(a, acc, bVec)
-		m.nextBlock(a, acc)
-		return
-	}
-	// The first blocks fetch what the next tile packs, a line of each of its rows.
+	// The first blocks fetch what is needed next, some lines of each of its rows.
 	aheadRow := a.floats("AheadRow")
 	MOVQ(a.mem("aheadCur"), ahead)
-	ADDQ(U8(64), a.mem("aheadCur"))
+	if panels {
+		ADDQ(U32(64*panelLines), a.mem("aheadCur"))
+	} else {
+		ADDQ(U8(64), a.mem("aheadCur"))
+	}
 	DECQ(a.mem("lines"))
 	JGE(LabelRef("fetch"))
 	MOVQ(a.mem("B"), ahead)
 	XORQ(aheadRow, aheadRow)
 	Label("fetch")
+	if panels {
+		m.panelSegments(a, acc, bVec, ahead, aheadRow)
+		m.nextBlock(a, acc)
+		return
+	}
 	a.store(a.load("aCur"), "aSeg")
 	a.store(a.load("Segs"), "segs")
 	b, k := a.load("B"), GP64()
@@ -145,7 +152,7 @@ func (m *machine) tileBlocks(n, nv int, panels bool) {
 }
 
 // panelSegments is the sum of a tile over the segments of A, the rows of which are vectors side by side.
-func (m *machine) panelSegments(a block, acc [][]vec, bVec gp) {
+func (m *machine) panelSegments(a block, acc [][]vec, bVec, ahead, aheadRow gp) {
 	const near = 128 // bytes of a segment that lie before where a register points: all else is within reach of a short instruction
 	p, b, seg, segs := a.load("aCur"), a.load("B"), a.floats("Seg"), a.load("Segs")
 	ADDQ(U8(near), p)
@@ -156,6 +163,9 @@ func (m *machine) panelSegments(a block, acc [][]vec, bVec gp) {
 		PREFETCHT0(Mem{Base: next, Disp: i*m.bytes() - near})
 	}
 	for k := range m.lanes {
+		if per := m.lanes / panelLines; k%per == per/2 {
+			PREFETCHT1(Mem{Base: ahead, Disp: 64 * (k / per)})
+		}
 		bv := make([]vec, len(acc[0]))
 		for j := range bv {
 			bv[j] = m.vec()
@@ -171,6 +181,7 @@ func (m *machine) panelSegments(a block, acc [][]vec, bVec gp) {
 	}
 	MOVQ(next, p)
 	ADDQ(U32(uint32(m.lanes*m.bytes())), b)
+	ADDQ(aheadRow, ahead)
 	DECQ(segs)
 	JNZ(LabelRef("segment"))
 }
