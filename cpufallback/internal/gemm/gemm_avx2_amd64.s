@@ -4459,7 +4459,7 @@ k:
 	RET
 
 // func packAVX2(a *byte)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·packAVX2(SB), NOSPLIT, $0-8
 	MOVQ    a+0(FP), AX
 	MOVQ    24(AX), CX
@@ -4486,6 +4486,20 @@ channel:
 	MOVQ 48(AX), SI
 	MOVQ 56(AX), DI
 	MOVQ 80(AX), R8
+	CMPQ SI, $0x01
+	JEQ  tap
+	MOVQ 32(AX), R9
+	SHLQ $0x02, R9
+	MOVQ 112(AX), R10
+	SHLQ $0x02, R9
+	ADDQ 168(AX), R9
+	ADDQ $0x02, R10
+
+fetch:
+	PREFETCHT0 (R9)
+	ADDQ       $0x20, R9
+	DECQ       R10
+	JNZ        fetch
 
 tap:
 	MOVQ (DI), R9

@@ -7810,7 +7810,7 @@ k:
 	RET
 
 // func packAVX512(a *byte)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·packAVX512(SB), NOSPLIT, $0-8
 	MOVQ    a+0(FP), AX
 	MOVQ    24(AX), CX
@@ -7836,6 +7836,20 @@ channel:
 	MOVQ 48(AX), SI
 	MOVQ 56(AX), DI
 	MOVQ 80(AX), R8
+	CMPQ SI, $0x01
+	JEQ  tap
+	MOVQ 32(AX), R9
+	SHLQ $0x02, R9
+	MOVQ 112(AX), R10
+	SHLQ $0x02, R9
+	ADDQ 168(AX), R9
+	ADDQ $0x02, R10
+
+fetch:
+	PREFETCHT0 (R9)
+	ADDQ       $0x40, R9
+	DECQ       R10
+	JNZ        fetch
 
 tap:
 	MOVQ (DI), R9

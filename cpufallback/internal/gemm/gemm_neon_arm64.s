@@ -16594,6 +16594,21 @@ channel:
 	MOVD 48(R7), R12
 	MOVD 56(R7), R11
 	MOVD 80(R7), R10
+	CMP  $1, R12
+	BEQ  tap
+	MOVD 32(R7), R0
+	LSL  $2, R0, R0
+	MOVD 112(R7), R2
+	LSL  $2, R0, R1
+	MOVD 168(R7), R0
+	ADD  R0, R1, R1
+	ADD  $2, R2, R0
+
+fetch:
+	PRFM (R1), PLDL1KEEP
+	ADD  $32, R1, R1
+	SUBS $1, R0, R0
+	BNE  fetch
 
 tap:
 	MOVD (R11), R0

@@ -21,6 +21,18 @@ func (m *machine) pack() {
 
 	Label("channel")
 	taps, offs, mask := a.load("Taps"), a.load("Off"), a.load("Mask")
+	// While one channel is copied nine times, the one four further on comes: far apart as they are, no processor expects it.
+	CMPQ(taps, U8(1))
+	JEQ(LabelRef("tap"))
+	ahead, lines := a.floats("Chan"), a.load("Vecs")
+	SHLQ(U8(2), ahead)
+	ADDQ(a.mem("src"), ahead)
+	ADDQ(U8(2), lines)
+	Label("fetch")
+	PREFETCHT0(Mem{Base: ahead})
+	ADDQ(U8(m.bytes()), ahead)
+	DECQ(lines)
+	JNZ(LabelRef("fetch"))
 	Label("tap")
 	s, d, mk, n := GP64(), GP64(), GP64(), GP64()
 	MOVQ(Mem{Base: offs}, s)
