@@ -14,7 +14,7 @@ import (
 // streamLen is how many float32s no cache holds: four times the last-level cache, from 64 MiB to 512 MiB.
 func streamLen() int { return min(max(4*cpuid.CPU.Cache.L3, 64<<20), 512<<20) / 4 }
 
-// peakTime is how long each kind of memory traffic is measured.
+// peakTime is how long arithmetic and each kind of memory traffic is measured.
 const peakTime = 200 * time.Millisecond
 
 // hasPeaks says whether a device's peaks are worth measuring: those of the interpreter and of the tests' reference are not.
@@ -35,9 +35,9 @@ func arithmeticPeak(be device.Backend) (float64, error) {
 	return p.GFLOPS, err
 }
 
-// registerPeak repeats the measurement of a CPU for a while: one run is so short that a core may sleep through it.
+// registerPeak repeats the measurement of a CPU for a while: another program may have a core for tens of milliseconds.
 func registerPeak(name, precision string, cores int) (best float64) {
-	for start := time.Now(); time.Since(start) < peakTime/4; {
+	for start := time.Now(); time.Since(start) < peakTime; {
 		best = max(best, cpufallback.PeakGFLOPS(name, precision, cores))
 	}
 	return best

@@ -87,10 +87,10 @@ func (p *Product) Columns() int {
 	return n
 }
 
-// tile is how many columns to pack at a time.
+// tile is how many columns to pack at a time: whole tiles of C.
 func (p *Product) tile() int {
 	const most = 64 << 10 // packed floats: a quarter of the L2 cache
-	return max(2*line, min(tileColumns, most/p.B.Rows()/(2*line)*(2*line))) // whole tiles of C
+	return max(2*line, min(tileColumns, most/p.B.Rows()/(2*line)*(2*line)))
 }
 
 // unit is how many columns to fold at a time: a few tiles, but at least one image.
