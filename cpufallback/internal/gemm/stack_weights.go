@@ -159,8 +159,8 @@ func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, a0, a1,
 		k.roundPanels(s, &w, a, vecs)
 	}
 	width := k.vectors * k.lanes
-	far := g.Parts > 1 && !p.Fused && k.half == nil && k.panels[k.rows] != nil && a.rows >= k.rows*k.rows // in memory; all blocks are those kernels'
-	for ; b0 < b1; b0 += width {                                                                          // what is turned stays in the L1 cache
+	far := k.far(p, g, a.rows)
+	for ; b0 < b1; b0 += width { // what is turned stays in the L1 cache
 		cols := min(width, b1-b0)
 		turned := k.turnRows(s, b, b0, cols, vecs)
 		if t := &s.tile; far && b0+width < b1 { // while these columns are multiplied, the next ones come
@@ -169,6 +169,12 @@ func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, a0, a1,
 		k.multiply(s, &w, turned, cols, c[a0*g.cols+b0:], g.cols, &End{Add: add})
 		s.tile.AheadLines = 0
 	}
+}
+
+// far says whether what a gradient turns lies in memory, so that it pays to fetch it, and the kernels of so many rows of A can: those of
+// panels, in blocks of k.rows or one less.
+func (k *Kernels) far(p *Stack, g *Gradient, rows int) bool {
+	return g.Parts > 1 && !p.Fused && k.half == nil && k.panels[k.rows] != nil && rows >= k.rows*k.rows
 }
 
 // crosses says whether crossed is for so many rows of A and B: whether adding up the lanes of every sum, over vecs vectors of columns, is
