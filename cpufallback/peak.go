@@ -14,8 +14,8 @@ type peakTask struct {
 
 func (t *peakTask) Do(_, _ int) { t.k.Peak(t.flops) }
 
-// peakTime is how long arithmetic must be kept up to count: a training step is no shorter on the whole, and processors
-// run faster for less than that.
+// peakTime is how long arithmetic must be kept up to count: in a fraction of a millisecond processors do a little more, which no
+// training gets.
 const peakTime = 5 * time.Millisecond
 
 // PeakGFLOPS measures, in about 40 ms, how many billion multiplications and additions a second the named backend could at

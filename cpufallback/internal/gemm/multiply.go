@@ -1,7 +1,7 @@
 package gemm
 
 const (
-	panelLines  = 4        // lines that a panels kernel fetches in every block and segment
+	panelLines  = 4        // lines that a panels kernel fetches in every block and segment, as ../gen/gemm has it
 	maxDepth    = 512      // rows of B that one call of a tile kernel runs over
 	blockFloats = 64 << 10 // weights that meet all panels of a tile before the next: a quarter of the L2 cache
 )

@@ -21,7 +21,8 @@ func (m *machine) pack() {
 
 	Label("channel")
 	taps, offs, mask := a.load("Taps"), a.load("Off"), a.load("Mask")
-	// While one channel is copied nine times, the one four further on comes: far apart as they are, no processor expects it.
+	// While one channel is copied nine times, the one four further on comes, and two vectors more for the taps below: far apart as channels
+	// are, no processor expects it.
 	CMPQ(taps, U8(1))
 	JEQ(LabelRef("tap"))
 	ahead, lines := a.floats("Chan"), a.load("Vecs")
