@@ -41,6 +41,22 @@ func TestResultsDoNotDependOnCores(t *testing.T) {
 	})
 }
 
+// Which worker does what, and when, is chance where others want the cores too. Results must not depend on it.
+func TestResultsDoNotDependOnOrder(t *testing.T) {
+	shuffled := func(name string, seed uint64) devicetest.Open {
+		return func() (device.Backend, error) {
+			be, err := NewWorkers(name, 3)
+			if err == nil {
+				be.pool.Shuffle(seed)
+			}
+			return be, err
+		}
+	}
+	eachISA(t, func(t *testing.T, name string) {
+		devicetest.SameBits(t, opener(name, 1), shuffled(name, 1), shuffled(name, 2))
+	})
+}
+
 func TestOpsAllocateNothing(t *testing.T) {
 	eachISA(t, func(t *testing.T, name string) { devicetest.NoAllocs(t, opener(name, 2)) })
 }

@@ -185,6 +185,75 @@ func manyParts(t *testing.T, g device.Images, workers int, convolutions, set boo
 	return all
 }
 
+// Parts of a gradient are added as they are done. Their sum must be the same bits in whatever order that is: for parts of one tile and of several, and for
+// tiles that are longer than one call of a kernel goes.
+func TestStackDoesNotDependOnOrder(t *testing.T) {
+	for _, s := range []struct {
+		device.Images
+		kernel   int
+		channels []int
+	}{
+		{device.Images{N: 512, H: 1, W: 1}, 1, []int{2, 64, 64, 4}},
+		{device.Images{N: 9000, H: 1, W: 1}, 1, []int{2, 32, 32, 4}},
+		{device.Images{N: 48, H: 14, W: 14}, 3, []int{2, 96, 96, 4}},
+		{device.Images{N: 159, H: 8, W: 8}, 3, []int{3, 264, 264, 4}},
+	} {
+		for _, open := range []func(string, int) (*Backend, error){NewWorkers, NewBF16Workers} {
+			var want [][]float32
+			for seed := range uint64(4) {
+				be, err := open("cpu", 3)
+				if err != nil {
+					t.Skip(err)
+				}
+				be.pool.Shuffle(seed)
+				got := goneBack(t, be, s.Images, s.kernel, s.channels)
+				be.Close()
+				for i := range want {
+					if !slices.Equal(got[i], want[i]) {
+						t.Errorf("%s, %dx%dx%d through %v: gradient %d depends on the order of chunks", be.Precision(), s.N, s.H, s.W, s.channels, i)
+					}
+				}
+				want = got
+			}
+		}
+	}
+}
+
+// goneBack is what a stack of random weights computes, back and forth.
+func goneBack(t *testing.T, be *Backend, g device.Images, kernel int, channels []int) [][]float32 {
+	rng := rand.New(rand.NewPCG(5, 6))
+	alloc := func(n int) device.Buffer {
+		b, err := be.Alloc(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Host() {
+			b.Host()[i] = rng.Float32() - 0.5
+		}
+		return b
+	}
+	m, last := g.N*g.H*g.W, len(channels)-2
+	var units []device.Unit
+	var all [][]float32
+	for i := range last + 1 {
+		u := device.Unit{Cin: channels[i], Cout: channels[i+1], K: 1, Set: true}
+		if i == 0 || i == last {
+			u.K = kernel
+		}
+		n := u.Cin * u.Cout * u.K * u.K
+		u.W, u.B, u.DW, u.DB = alloc(n), alloc(u.Cout), alloc(n), alloc(u.Cout)
+		if i < last {
+			u.Act, u.Hidden = device.ReLU, alloc(device.HiddenLen(u.Cout, m))
+		}
+		all = append(all, u.DW.Host(), u.DB.Host())
+		units = append(units, u)
+	}
+	x, y, dy, dx := alloc(channels[0]*m), alloc(channels[last+1]*m), alloc(channels[last+1]*m), alloc(channels[0]*m)
+	be.StackForward(g, units, x, y, true)
+	be.StackBackward(g, units, x, dy, dx)
+	return append(all, y.Host(), dx.Host())
+}
+
 // A pass is known by its network. With other operands, another batch or other weights it must be done anew all the same.
 func TestKeptStackIsDoneAnew(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 1))

@@ -232,7 +232,7 @@ func (k *Kernels) toPlain(s *Scratch, p *Stack, a *Weights, taps *Taps, x panels
 // StackBackward goes back through a fused stack, in all tiles of a part: columns of DX, and the part of the sums over them. The
 // gradient of what is hidden never leaves the cache. The last part to be done leaves the sums of all in the first one's memory.
 func (k *Kernels) StackBackward(s *Scratch, p *Stack, part int) {
-	at, add := p.Tree.begin(part)
+	at, add := p.Tree.begin(p, part)
 	c := p.C[at*p.Floats:][:p.Floats]
 	lanes := Grow(&s.lanes, p.lanesAll)
 	clear(lanes)

@@ -9,9 +9,10 @@ type Tree struct {
 	waits [stackParts]atomic.Int32
 }
 
-// begin says in which part's memory the sums of a part go: where its left neighbour is done, they are added to that one's at once.
-func (t *Tree) begin(part int) (at int, add bool) {
-	if part%2 == 1 && t.waits[part].Load() == 1 {
+// begin says in which part's memory the sums of a part go: where its left neighbour is done, they are added to that one's at once, if they
+// are of one call of a kernel. Of several, each would be rounded to the sum so far, and not to the part's own.
+func (t *Tree) begin(p *Stack, part int) (at int, add bool) {
+	if p.PartTiles == 1 && p.Tile <= maxDepth && part%2 == 1 && t.waits[part].Load() == 1 {
 		return part - 1, true
 	}
 	return part, false

@@ -2,6 +2,7 @@
 package pool
 
 import (
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,8 @@ type Pool struct {
 	wake   chan struct{} // one token wakes one worker
 	closed atomic.Bool
 	ended  sync.WaitGroup
+
+	chance *rand.Rand // of Shuffle
 }
 
 // share is a worker's part of the job. Run writes it before it stores what is left, and only who holds a chunk of it reads it; Run does
@@ -64,6 +67,10 @@ func (p *Pool) Workers() int { return p.workers }
 
 // Run calls t.Do(0) .. t.Do(chunks-1) and returns when all are done. It is for one goroutine at a time, Do must not call it.
 func (p *Pool) Run(chunks int, t Task) {
+	if p.chance != nil {
+		p.shuffled(chunks, t)
+		return
+	}
 	if chunks <= 1 || p.workers == 1 {
 		for i := range chunks {
 			t.Do(i, 0)
