@@ -53,10 +53,14 @@ func (b *Backend) StackBackward(g device.Images, units []device.Unit, x, dy, dx 
 // backByLayers goes back through a stack whose weights are too many to go through all layers at a time.
 func (b *Backend) backByLayers(t *stackTask) {
 	for t.layer = len(t.Layers) - 1; t.layer >= 0; t.layer-- {
-		b.pool.Run(t.Layers[t.layer].Chunks(), (*stackWeights)(t))
-		if t.layer == 1 && t.EndsTogether() {
-			b.pool.Run(t.Layers[0].Parts, (*stackEnd)(t))
-			break
+		l := &t.Layers[t.layer]
+		if t.Together(t.layer) {
+			b.pool.Run(l.Parts, (*stackThrough)(t))
+			continue
+		}
+		b.pool.Run(l.Chunks(), (*stackWeights)(t))
+		if t.layer == 1 && t.Together(0) {
+			continue // which goes through both
 		}
 		b.pool.Run(t.tiles(), (*stackBack)(t))
 	}
@@ -93,7 +97,7 @@ type (
 	stackBackward stackTask
 	stackWeights  stackTask
 	stackBack     stackTask
-	stackEnd      stackTask
+	stackThrough  stackTask
 	stackAdd      stackTask
 )
 
@@ -115,8 +119,8 @@ func (t *stackBack) Do(chunk, worker int) {
 	t.k.StackBack(&t.scratch[worker], &t.Stack, t.layer, m, min(t.Tile, t.M-m))
 }
 
-func (t *stackEnd) Do(chunk, worker int) {
-	t.k.StackEnd(&t.scratch[worker], &t.Stack, chunk)
+func (t *stackThrough) Do(chunk, worker int) {
+	t.k.StackThrough(&t.scratch[worker], &t.Stack, t.layer, chunk)
 }
 
 // Do adds up some rows of a layer's gradient.

@@ -174,7 +174,7 @@ func manyParts(t *testing.T, g device.Images, workers int, convolutions, set boo
 	} else {
 		be.StackForward(g, units, x, y, true)
 		be.StackBackward(g, units, x, dy, dx)
-		if s := be.newStack(g, units, x, y); !s.EndsTogether() {
+		if s := be.newStack(g, units, x, y); !s.Together(0) || !s.Together(2) {
 			t.Fatalf("a stack of %v channels and %d columns is not taken back in parts", channels, m)
 		}
 	}

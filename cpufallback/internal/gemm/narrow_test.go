@@ -108,15 +108,16 @@ func TestTree(t *testing.T) {
 	k := For("generic")
 	for parts := 1; parts <= stackParts; parts++ {
 		const floats = 5
-		values := make([][]float32, parts)
+		tiles := 1 + parts%3
+		values := make([][]float32, parts) // of all tiles
 		for i := range values {
-			for range floats {
+			for range tiles * floats {
 				values[i] = append(values[i], rng.Float32()-0.5)
 			}
 		}
 		var want []float32
 		for try := range 200 {
-			p := &Stack{Parts: parts, Floats: floats, C: make([]float32, parts*floats), Tree: new(Tree)}
+			p := &Stack{Parts: parts, PartTiles: tiles, Floats: floats, C: make([]float32, parts*floats), Tree: new(Tree)}
 			type open struct {
 				part, at int
 				add      bool
@@ -131,8 +132,8 @@ func TestTree(t *testing.T) {
 				o := running[i]
 				running = slices.Delete(running, i, i+1)
 				for j, v := range values[o.part] {
-					if o.add {
-						p.C[o.at*floats+j] += v
+					if o.add || j >= floats {
+						p.C[o.at*floats+j%floats] += v
 					} else {
 						p.C[o.at*floats+j] = v
 					}
@@ -142,7 +143,7 @@ func TestTree(t *testing.T) {
 				}
 			}
 			for len(order) > 0 {
-				at, add := p.Tree.begin(order[0])
+				at, add := p.Tree.begin(p, order[0])
 				running = append(running, open{order[0], at, add})
 				order = order[1:]
 				for len(running) > 0 && (try == 0 || len(running) == 4 || rng.IntN(2) == 0) {

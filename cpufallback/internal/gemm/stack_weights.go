@@ -107,29 +107,34 @@ func (k *Kernels) StackWeights(s *Scratch, p *Stack, i, chunk int) {
 	s.forget()
 }
 
-// EndsTogether says whether an unfused stack has so many parts of its first layer's gradient that StackEnd takes the tiles of each through
-// the first two layers.
-func (p *Stack) EndsTogether() bool {
-	g := &p.Layers[0].Gradient
+// Together says whether an unfused stack has so many parts of layer i's gradient that StackThrough takes the tiles of each through the layer, weights
+// and operand.
+func (p *Stack) Together(i int) bool {
+	g := &p.Layers[i].Gradient
 	return !p.Fused && g.chunks() == 1 && g.Parts >= fewChunks
 }
 
-// StackEnd goes back through the second layer of an unfused stack and then the first, in all tiles of a part: the gradient of what is
-// hidden between them is still in the cache when it is read.
-func (k *Kernels) StackEnd(s *Scratch, p *Stack, part int) {
-	l := &p.Layers[0]
+// StackThrough goes back through layer i of an unfused stack in all tiles of a part, by what the layer computed and read while that is in the cache.
+// If the layer is the first, it goes through the second before, where that has not been done.
+func (k *Kernels) StackThrough(s *Scratch, p *Stack, i, part int) {
+	l := &p.Layers[i]
 	c := p.C[part*p.Floats:][:p.Floats]
 	clear(c[l.SumsAt:][:l.Out*k.lanes])
 	first := part * l.PartTiles * p.Tile
 	end := min(p.M, first+l.PartTiles*p.Tile)
 	for m := first; m < end; m += p.Tile {
 		n := min(p.Tile, end-m)
-		k.StackBack(s, p, 1, m, n)
-		dy := k.hidden(p, 0, m)
-		k.gradient(s, p, 0, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], m > first)
-		k.rowSums(p, 0, dy, 0, l.Out, n, c[l.SumsAt:])
+		var dx panels
+		if i > 0 {
+			dx = k.hidden(p, i-1, m)
+		} else if !p.Together(1) {
+			k.StackBack(s, p, 1, m, n)
+		}
+		dy := k.dyOf(s, p, i, m, n)
+		k.gradient(s, p, i, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], m > first)
+		k.rowSums(p, i, dy, 0, l.Out, n, c[l.SumsAt:])
 		s.tile.AheadLines = 0
-		k.back(s, p, 0, dy, panels{}, nil, m, n)
+		k.back(s, p, i, dy, dx, nil, m, n)
 	}
 	s.forget()
 }
