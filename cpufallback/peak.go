@@ -18,17 +18,17 @@ func (t *peakTask) Do(_, _ int) { t.k.Peak(t.flops) }
 // training gets.
 const peakTime = 5 * time.Millisecond
 
-// PeakGFLOPS measures, in about 40 ms, how many billion multiplications and additions a second the named backend could at
-// most do on so many cores at once, in "bf16" or else in float32: the best of a few tries to keep it up for 5 ms. It is what products
-// are to be compared with, and 0 if there is no such backend.
-func PeakGFLOPS(name, precision string, workers int) float64 {
+// PeakTries measures again and again, for so long but once at least, how many billion multiplications and additions a second the named
+// backend can keep up for 5 ms on so many cores at once, in "bf16" or else in float32. The greatest is what products are to be
+// compared with; the others tell what the machine does at other moments. There are none if there is no such backend.
+func PeakTries(name, precision string, workers int, long time.Duration) (gflops []float64) {
 	make := NewWorkers
 	if precision == "bf16" {
 		make = NewBF16Workers
 	}
 	b, err := make(name, workers)
 	if err != nil {
-		return 0
+		return nil
 	}
 	defer b.Close()
 	t := &peakTask{k: b.gemm, flops: 1 << 18}
@@ -41,9 +41,8 @@ func PeakGFLOPS(name, precision string, workers int) float64 {
 	for try(chunks) < peakTime { // which also wakes the cores up
 		chunks *= 2
 	}
-	best := try(chunks)
-	for range 3 {
-		best = min(best, try(chunks))
+	for start := time.Now(); len(gflops) == 0 || time.Since(start) < long; {
+		gflops = append(gflops, float64(t.flops)*float64(chunks)/try(chunks).Seconds()/1e9)
 	}
-	return float64(t.flops) * float64(chunks) / best.Seconds() / 1e9
+	return gflops
 }

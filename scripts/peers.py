@@ -23,7 +23,8 @@ from peers_worker import settings
 HERE = os.path.dirname(os.path.abspath(__file__))
 BENCH = os.path.join(HERE, "..", "bin", "bench")
 TRIED = 1.0  # seconds of a first look at a setting
-COLUMNS = "{:28} {:>28} {:>6} {:>34} {:22} {:>7}"
+SHARES = ("peak_share", "median_peak_share")  # of ours, as bin/bench step calls them
+COLUMNS = "{:28} {:>28} {:>6} {:>10} {:>34} {:22} {:>7}"
 
 
 class Failed(Exception):
@@ -153,7 +154,7 @@ def compare(index, work, mode, args):
     batch = args.batch or (work.batch if mode == "train" else work.drawn)
     row = {"workload": work.preset, "mode": mode, "batch": batch}
     best, row["tried_ms"] = fastest(index, work, mode, batch, args)
-    us, them, shares = Side(), Side(), []
+    us, them, shares = Side(), Side(), {}
     try:
         for _ in range(args.rounds):
             if not args.theirs:
@@ -163,7 +164,9 @@ def compare(index, work, mode, args):
                     row["ours_failed"] = str(e)
                     break
                 us.add(r["ms"], r["timed_steps"])
-                shares.append(r.get("peak_share"))
+                for key in SHARES:
+                    if r.get(key):
+                        shares.setdefault(key, []).append(r[key])
             if best:
                 times = best.measure(args.seconds)
                 them.add(statistics.median(times), len(times))
@@ -172,8 +175,7 @@ def compare(index, work, mode, args):
             best.close()
     if us.rounds:
         row["ours"] = us.record()
-        if None not in shares:
-            row["ours"]["peak_share"] = statistics.median(shares)
+        row["ours"] |= {key: statistics.median(of) for key, of in shares.items()}
     if them.rounds:
         row["setting"], row["ms"] = best.name, them.ms
         row["theirs"] = them.record() | best.about
@@ -220,8 +222,8 @@ def start(index, work, args):
 
 def show(row, us, them):
     name = f"{row['workload']}, {row['batch']}" + {"train": "", "sample": ", sampling", "start": ", first step"}[row["mode"]]
-    share, ratio = row.get("ours", {}).get("peak_share"), row.get("ratio")
-    cells = (str(us), f"{100 * share:.0f} %" if share else "-", str(them), row.get("setting", "-"), f"{ratio:.2f}" if ratio else "-")
+    shares, ratio = [row.get("ours", {}).get(key) for key in SHARES], row.get("ratio")
+    cells = (str(us), *(f"{100 * s:.0f} %" if s else "-" for s in shares), str(them), row.get("setting", "-"), f"{ratio:.2f}" if ratio else "-")
     print(COLUMNS.format(name, *cells), flush=True)
     if "ours_failed" in row:
         print(f"  ours: {row['ours_failed']}")
@@ -260,7 +262,7 @@ def main():
                 print(f"{w.preset:14} {name:22} {sum(q.numel() for q in make().parameters())}")
         return
     print(f"{a.device}, {a.threads} threads, {a.rounds} rounds of {a.seconds:g} s on each side; ms: median [least .. greatest round]")
-    print(COLUMNS.format("workload, batch", "ours", "peak", "best of theirs", "its setting", "faster"))
+    print(COLUMNS.format("workload, batch", "ours", "peak", "its median", "best of theirs", "its setting", "faster"))
     for mode in modes:
         for i, work in chosen:
             if mode == "start" and "tuned" not in work.models:

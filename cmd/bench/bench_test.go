@@ -89,6 +89,10 @@ func checkStep(t *testing.T, o map[string]any) {
 	if got, want := field(t, o, "peak_share"), gflops/field(t, o, "peak_gflops"); !near(got, want) {
 		t.Errorf("peak_share is %v, gflops/peak_gflops %v", got, want)
 	}
+	median := field(t, o, "median_peak_gflops")
+	if got, want := field(t, o, "median_peak_share"), gflops/median; !near(got, want) || !(0 < median && median <= field(t, o, "peak_gflops")) {
+		t.Errorf("median_peak_share is %v, gflops/median_peak_gflops %v, of a peak of %v", got, want, o["peak_gflops"])
+	}
 	sum := field(t, o, "parameter_bytes") + field(t, o, "optimiser_bytes") + field(t, o, "activation_bytes")
 	if got := field(t, o, "memory_bytes"); !(got > 0) || got != sum {
 		t.Errorf("memory_bytes is %v, its parts %v", got, sum)
@@ -164,7 +168,7 @@ func TestStepWithoutAPeakLeavesItOut(t *testing.T) {
 	}
 	o := objects(t, string(text))[0]
 	field(t, o, "gflops")
-	for _, name := range []string{"peak_gflops", "peak_share", "workers"} {
+	for _, name := range []string{"peak_gflops", "peak_share", "median_peak_gflops", "median_peak_share", "workers"} {
 		if v, ok := o[name]; ok {
 			t.Errorf("%s is %v", name, v)
 		}

@@ -74,7 +74,7 @@ func runKernels(out io.Writer, f kernelsFlags) error {
 	}
 	defer release()
 
-	peak, err := arithmeticPeak(be)
+	peak, _, err := arithmeticPeak(be)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func runKernels(out io.Writer, f kernelsFlags) error {
 	if len(reports) == 0 {
 		return usagef("--match %q: no operation has such a name; `bench kernels` lists them all", f.match)
 	}
-	again, err := arithmeticPeak(be)
+	again, _, err := arithmeticPeak(be)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -23,24 +24,18 @@ func hasPeaks(be device.Backend) bool {
 }
 
 // arithmeticPeak measures the most arithmetic that the device does in a second, in GFLOP/s: fused multiply-adds on the registers of a
-// CPU, a large matrix product on a GPU. It is 0 where there is no peak.
-func arithmeticPeak(be device.Backend) (float64, error) {
+// CPU, tried for a while, as another program may have a core for tens of milliseconds; a large matrix product on a GPU, which tells its
+// best alone. It is 0 where there is no peak.
+func arithmeticPeak(be device.Backend) (best float64, tries []float64, err error) {
 	switch n := workers(be); {
 	case !hasPeaks(be):
-		return 0, nil
+		return 0, nil, nil
 	case n > 0:
-		return registerPeak(be.Name(), precision(be), n), nil
+		tries = cpufallback.PeakTries(be.Name(), precision(be), n, peakTime)
+		return slices.Max(tries), tries, nil
 	}
 	p, err := meter.Measure(be, 1<<20, peakTime)
-	return p.GFLOPS, err
-}
-
-// registerPeak repeats the measurement of a CPU for a while: another program may have a core for tens of milliseconds.
-func registerPeak(name, precision string, cores int) (best float64) {
-	for start := time.Now(); time.Since(start) < peakTime; {
-		best = max(best, cpufallback.PeakGFLOPS(name, precision, cores))
-	}
-	return best
+	return p.GFLOPS, nil, err
 }
 
 // peaksOf measures what the device does at most, if it has peaks.
@@ -51,7 +46,7 @@ func peaksOf(be device.Backend) (p meter.Peaks, err error) {
 	if p, err = meter.MeasureTraffic(be, streamLen(), peakTime); err != nil {
 		return p, err
 	}
-	p.GFLOPS, err = arithmeticPeak(be)
+	p.GFLOPS, _, err = arithmeticPeak(be)
 	return p, err
 }
 

@@ -40,6 +40,11 @@ type record struct {
 	PeakGFLOPS float64  `json:"peak_gflops,omitempty"`
 	PeakShare  *float64 `json:"peak_share,omitempty"`
 
+	// What the same arithmetic did at most moments of the run, 5 ms at a time, and the share of that: the machine's own ups and downs
+	// are in it as they are in the median step.
+	MedianPeakGFLOPS float64  `json:"median_peak_gflops,omitempty"`
+	MedianPeakShare  *float64 `json:"median_peak_share,omitempty"`
+
 	Apart []float64 `json:"line_round_trip_ns,omitempty"` // before and after each round, see apart
 
 	memoryBytes
@@ -50,6 +55,7 @@ type record struct {
 	AllocBytesPerStep uint64 `json:"alloc_bytes_per_step"`
 
 	times  stats.Times // of all rounds, in the order in which they were taken
+	tries  []float64   // of arithmetic alone in all rounds, in GFLOP/s
 	allocs [2]uint64   // number and bytes in all rounds
 }
 
@@ -69,6 +75,7 @@ func bytesOf(m flowgpu.Memory) memoryBytes {
 func (r *record) add(round *record) {
 	r.RoundMs = append(r.RoundMs, milliseconds(round.times.Median()))
 	r.times = append(r.times, round.times...)
+	r.tries = append(r.tries, round.tries...)
 	r.allocs[0] += round.allocs[0]
 	r.allocs[1] += round.allocs[1]
 	r.PeakGFLOPS = max(r.PeakGFLOPS, round.PeakGFLOPS)
@@ -86,6 +93,10 @@ func (r *record) summarise() {
 	r.ImagesPerSecond = float64(r.Batch) / t.Median().Seconds()
 	r.GFLOPS = perNanosecond(r.StepFlops, t.Median())
 	r.PeakShare = share(r.GFLOPS, r.PeakGFLOPS)
+	if len(r.tries) > 0 {
+		r.MedianPeakGFLOPS = stats.MiddleOf(r.tries).Median
+		r.MedianPeakShare = share(r.GFLOPS, r.MedianPeakGFLOPS)
+	}
 	r.AllocsPerStep, r.AllocBytesPerStep = r.allocs[0]/uint64(len(t)), r.allocs[1]/uint64(len(t))
 }
 
@@ -142,6 +153,9 @@ func (r *record) write(out io.Writer) error {
 	if r.PeakShare != nil {
 		peak = fmt.Sprintf(", %s of the measured peak of %s", show.Percent(r.PeakShare), show.Number(r.PeakGFLOPS))
 	}
+	if r.MedianPeakShare != nil {
+		peak += fmt.Sprintf(", %s of its median of %s", show.Percent(r.MedianPeakShare), show.Number(r.MedianPeakGFLOPS))
+	}
 	mode := ""
 	if r.Mode != "" {
 		mode = fmt.Sprintf("memory %s, ", r.Mode)
@@ -173,11 +187,11 @@ func (r *record) write(out io.Writer) error {
 // writeRecords prints many records, a line for each.
 func writeRecords(out io.Writer, records []*record) error {
 	t := show.Table{Left: 1}
-	t.Add("workload", "batch", "ms", "min", "p95", "drift", "samples/s", "GFLOP/s", "of peak", "MiB", "resident MiB", "measured")
+	t.Add("workload", "batch", "ms", "min", "p95", "drift", "samples/s", "GFLOP/s", "of peak", "of its median", "MiB", "resident MiB", "measured")
 	warnings := ""
 	for _, r := range records {
 		t.Add(r.name(), fmt.Sprint(r.Batch), show.Number(r.Median), show.Number(r.Min), show.Number(r.P95), show.Change(r.Drift), show.Number(r.ImagesPerSecond),
-			show.Number(r.GFLOPS), show.Percent(r.PeakShare), show.Mebibytes(r.Total), show.Optional(float64(r.PeakResident)/(1<<20)),
+			show.Number(r.GFLOPS), show.Percent(r.PeakShare), show.Percent(r.MedianPeakShare), show.Mebibytes(r.Total), show.Optional(float64(r.PeakResident)/(1<<20)),
 			fmt.Sprintf("%d in %.1f s", r.TimedSteps, r.Seconds))
 		if r.Warning != "" {
 			warnings += fmt.Sprintf("warning: %s, batch %d: %s\n", r.name(), r.Batch, r.Warning)

@@ -98,7 +98,7 @@ func timeRound(be device.Backend, limit time.Duration, work func() error) (*reco
 			return nil, err
 		}
 	}
-	peak, err := arithmeticPeak(be)
+	peak, tries, err := arithmeticPeak(be)
 	if err != nil {
 		return nil, err
 	}
@@ -110,12 +110,12 @@ func timeRound(be device.Backend, limit time.Duration, work func() error) (*reco
 		return nil, err
 	}
 	runtime.ReadMemStats(&after)
-	again, err := arithmeticPeak(be)
+	again, more, err := arithmeticPeak(be)
 	if err != nil {
 		return nil, err
 	}
 	r := &record{
-		Device: be.Name(), Workers: workers(be), Precision: precision(be), WarmUp: warmUp * group, PeakGFLOPS: max(peak, again),
+		Device: be.Name(), Workers: workers(be), Precision: precision(be), WarmUp: warmUp * group, PeakGFLOPS: max(peak, again), tries: append(tries, more...),
 		Apart:  append(near, apart(be)...),
 		allocs: [2]uint64{after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc},
 	}
