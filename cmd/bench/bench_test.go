@@ -267,6 +267,28 @@ func TestMemoryCommand(t *testing.T) {
 	}
 }
 
+// TestMemoryOfEveryKind: depths that a model does not take are left out, and a depth that no one number says is not asked for.
+func TestMemoryOfEveryKind(t *testing.T) {
+	for preset, want := range map[string][]string{
+		"planar-2d":      {"stash", "reversible"},
+		"gmm-digits":     {"stash"},
+		"realnvp-digits": {"recompute"},
+		"ffjord-digits":  {"16", "not planned at 32: steps is 32: it must be from 1 to 16"},
+	} {
+		text := must(t, "memory", "--preset", preset, "--batch", "4")
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: no %q in\n%s", preset, w, text)
+			}
+		}
+	}
+	for _, o := range objects(t, must(t, "memory", "--preset", "ffjord-digits", "--json")) {
+		if skipped := o["skipped"] != nil; skipped != (field(t, o, "steps_per_level") == 32) || skipped != (field(t, o, "memory_bytes") == 0) {
+			t.Error(o)
+		}
+	}
+}
+
 func TestKernelsCommand(t *testing.T) {
 	flags := []string{"kernels", "--device", "cpu:generic", "--match", "^(Copy|MixForward)/", "--seconds", "0"}
 	list := objects(t, must(t, append(flags, "--json")...))

@@ -86,6 +86,16 @@ func TestScaleCommand(t *testing.T) {
 	}
 }
 
+// TestScaleWithoutANumber: what a chain of layers has no number for is not swept.
+func TestScaleWithoutANumber(t *testing.T) {
+	text := must(t, "scale", "--preset", "planar-2d", "--device", "cpu", "--seconds", "0", "--batch", "2", "--sweep", "batch,width,depth,memory")
+	for _, want := range []string{"batch: planar-2d", "width: no one number says the hidden units of planar-2d", "depth: no one", "memory: no one"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
 func TestValuesOfSweeps(t *testing.T) {
 	if got := around(8, 4, 4); !slices.Equal(got, []int{2, 4, 8, 16, 32}) {
 		t.Errorf("around 8: %v", got)

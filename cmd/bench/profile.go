@@ -16,7 +16,7 @@ type profile struct {
 	w      workload
 	peaks  meter.Peaks
 	stages []flowgpu.Stage
-	calls  []meter.Call // of one step; their times are means over the faster half of the metered steps
+	calls  [][]meter.Call // of the faster half of the metered steps, over which every figure is a mean: a solver that adapts calls more in some than in others
 
 	plain   stats.Times // of steps that were not metered, taken between those that were
 	metered stats.Times
@@ -77,32 +77,24 @@ func profileSteps(be device.Backend, w workload, peaks meter.Peaks, limit time.D
 			}
 		}
 	}
-	p.calls = faster(steps)
+	p.calls = fasterHalf(steps)
 	return p, nil
 }
 
 // mostProfiled is how many metered steps are kept.
 const mostProfiled = 500
 
-// faster averages the calls of the faster half of steps, which are all of the same calls.
-func faster(steps [][]meter.Call) []meter.Call {
-	total := func(calls []meter.Call) (sum time.Duration) {
-		for _, c := range calls {
-			sum += c.Time
-		}
-		return sum
+// fasterHalf sorts steps by the time of their calls.
+func fasterHalf(steps [][]meter.Call) [][]meter.Call {
+	slices.SortStableFunc(steps, func(a, b []meter.Call) int { return cmp.Compare(inCalls(a), inCalls(b)) })
+	return steps[:(len(steps)+1)/2]
+}
+
+func inCalls(calls []meter.Call) (sum time.Duration) {
+	for _, c := range calls {
+		sum += c.Time
 	}
-	slices.SortStableFunc(steps, func(a, b []meter.Call) int { return cmp.Compare(total(a), total(b)) })
-	half := steps[:(len(steps)+1)/2]
-	mean := slices.Clone(half[0])
-	for i := range mean {
-		mean[i].Time = 0
-		for _, calls := range half {
-			mean[i].Time += calls[i].Time
-		}
-		mean[i].Time /= time.Duration(len(half))
-	}
-	return mean
+	return sum
 }
 
 // part is a share of a step: an op, a layer, a pass.
@@ -134,7 +126,7 @@ func (p *profile) parts(name func(meter.Call, flowgpu.Stage) string) []part {
 		name string
 	}
 	sums, order := map[key]*part{}, []*part{}
-	for _, c := range p.calls {
+	add := func(c meter.Call) {
 		at := p.stages[c.Stage]
 		k := key{at.Pass, name(c, at)}
 		s := sums[k]
@@ -148,9 +140,14 @@ func (p *profile) parts(name func(meter.Call, flowgpu.Stage) string) []part {
 		s.Bytes += c.Bytes
 		s.limits[p.peaks.Bound(c.Flops, c.Bytes)] += p.peaks.Limit(c.Flops, c.Bytes)
 	}
+	for _, calls := range p.calls {
+		for _, c := range calls {
+			add(c)
+		}
+	}
 	all := make([]part, 0, len(order))
 	for _, s := range order {
-		s.finish(p.inOps())
+		s.finish(len(p.calls), p.inOps())
 		all = append(all, *s)
 	}
 	slices.SortStableFunc(all, func(a, b part) int {
@@ -159,11 +156,14 @@ func (p *profile) parts(name func(meter.Call, flowgpu.Stage) string) []part {
 	return all
 }
 
-// finish computes what follows from a part's sums; whole is the time of all ops.
-func (s *part) finish(whole float64) {
+// finish computes what follows from a part's sums over so many steps; whole is the time of all ops of one.
+func (s *part) finish(steps int, whole float64) {
+	n := int64(steps)
+	s.Calls = (s.Calls + steps/2) / steps
+	s.Ms, s.Flops, s.Bytes = s.Ms/float64(n), s.Flops/n, s.Bytes/n
 	s.Share = s.Ms / whole
 	s.GFLOPS, s.GBs = float64(s.Flops)/s.Ms/1e6, float64(s.Bytes)/s.Ms/1e6
-	limit := s.limits["arithmetic"] + s.limits["memory"]
+	limit := (s.limits["arithmetic"] + s.limits["memory"]) / time.Duration(n)
 	if s.LimitMs = milliseconds(limit); limit > 0 {
 		s.OfLimit = share(s.LimitMs, s.Ms)
 		s.Bound = "memory"
@@ -192,8 +192,8 @@ func byLayer(_ meter.Call, at flowgpu.Stage) string {
 // inOps is the time of a step's ops, in ms.
 func (p *profile) inOps() float64 {
 	sum := time.Duration(0)
-	for _, c := range p.calls {
-		sum += c.Time
+	for _, calls := range p.calls {
+		sum += inCalls(calls)
 	}
-	return milliseconds(sum)
+	return milliseconds(sum) / float64(len(p.calls))
 }

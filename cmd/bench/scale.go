@@ -40,7 +40,7 @@ func scaleCommand() *cobra.Command {
   cores      one to all cores of a CPU
   neighbour  all cores and one less, alone and beside another process that keeps one core busy
 
-What would take more than --gib is left out, and said.`,
+What would take more than --gib is left out, and said; so is the width or depth of a preset where no one number says it.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.OutOrStdout()) },
 	}
@@ -68,8 +68,12 @@ type point struct {
 type sweep struct {
 	name   string
 	axis   func(workload) string
+	of     func(workload) int // the preset's own value, which is halved and doubled: 0 where no one number says it; nil: others are taken
 	points func(*scaling, workload) ([]point, error)
 }
+
+func widthOf(w workload) int { return w.model.Hidden }
+func depthOf(w workload) int { return w.model.Steps }
 
 func sweeps() []sweep {
 	is := func(axis string) func(workload) string { return func(workload) string { return axis } }
@@ -80,13 +84,13 @@ func sweeps() []sweep {
 		return "columns"
 	}
 	return []sweep{
-		{"batch", is("samples a step"), (*scaling).batch},
-		{"width", is("hidden units"), (*scaling).width},
-		{"depth", is("depth"), (*scaling).depth},
-		{"size", size, (*scaling).size},
-		{"memory", is("depth"), (*scaling).memory},
-		{"cores", is("cores"), (*scaling).cores},
-		{"neighbour", is("cores"), (*scaling).neighbour},
+		{"batch", is("samples a step"), nil, (*scaling).batch},
+		{"width", is("hidden units"), widthOf, (*scaling).width},
+		{"depth", is("depth"), depthOf, (*scaling).depth},
+		{"size", size, nil, (*scaling).size},
+		{"memory", is("depth"), depthOf, (*scaling).memory},
+		{"cores", is("cores"), nil, (*scaling).cores},
+		{"neighbour", is("cores"), nil, (*scaling).neighbour},
 	}
 }
 
@@ -114,6 +118,12 @@ func (f *scaleFlags) run(out io.Writer) error {
 	var all []point
 	for _, sw := range sweeps() {
 		if !slices.Contains(f.sweeps, sw.name) {
+			continue
+		}
+		if sw.of != nil && sw.of(w) == 0 {
+			if !f.json && !f.csv {
+				fmt.Fprintf(out, "%s: no one number says the %s of %s\n\n", sw.name, sw.axis(w), w.name)
+			}
 			continue
 		}
 		points, err := sw.points(s, w)
@@ -217,11 +227,11 @@ func (s *scaling) batch(w workload) ([]point, error) {
 }
 
 func (s *scaling) width(w workload) ([]point, error) {
-	return s.each("width", w, around(w.model.Hidden, 4, 4), func(w *workload, v int) { w.model.Hidden = v })
+	return s.each("width", w, around(widthOf(w), 4, 4), func(w *workload, v int) { w.model.Hidden = v })
 }
 
 func (s *scaling) depth(w workload) ([]point, error) {
-	return s.each("depth", w, around(w.model.Steps, 4, 4), func(w *workload, v int) { w.model.Steps = v })
+	return s.each("depth", w, around(depthOf(w), 4, 4), func(w *workload, v int) { w.model.Steps = v })
 }
 
 func (s *scaling) size(w workload) ([]point, error) {
@@ -246,12 +256,12 @@ func around(v, part, multiple int) (all []int) {
 
 func (s *scaling) memory(w workload) (points []point, err error) {
 	for _, mode := range allModes() {
-		reports, err := planMemory(w, around(w.model.Steps, 4, 16), []flowgpu.Mode{mode})
+		reports, err := planMemory(w, around(depthOf(w), 4, 16), []flowgpu.Mode{mode})
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range reports {
-			p := point{Sweep: "memory", Series: string(mode), Value: m.Steps}
+			p := point{Sweep: "memory", Series: string(mode), Value: m.Steps, Skipped: m.Skipped}
 			p.Preset, p.Batch, p.Mode, p.memoryBytes, p.StepFlops = w.name, w.batch, mode, m.memoryBytes, m.StepFlops
 			points = append(points, p)
 		}

@@ -21,6 +21,10 @@ func writeSweep(out io.Writer, sw sweep, w workload, s *scaling, points []point)
 	if sw.name == "memory" {
 		t.Add("mode", axis, "activations MiB", "in all MiB", "GFLOP/step")
 		for _, p := range points {
+			if p.Skipped != "" {
+				t.Add(p.Series, fmt.Sprint(p.Value), "-", "-", "-")
+				continue
+			}
 			t.Add(p.Series, fmt.Sprint(p.Value), show.Mebibytes(p.Activations), show.Mebibytes(p.Total), show.Number(float64(p.StepFlops)/1e9))
 		}
 	} else {
@@ -33,9 +37,11 @@ func writeSweep(out io.Writer, sw sweep, w workload, s *scaling, points []point)
 	if err := t.Write(out); err != nil {
 		return err
 	}
+	said := map[string]bool{} // the same of every mode
 	for _, p := range points {
-		if p.Skipped != "" {
-			fmt.Fprintf(out, "%s %d was not measured: %s\n", axis, p.Value, p.Skipped)
+		if text := fmt.Sprintf("%s %d was not measured: %s\n", axis, p.Value, p.Skipped); p.Skipped != "" && !said[text] {
+			said[text] = true
+			fmt.Fprint(out, text)
 		}
 		if p.Warning != "" {
 			fmt.Fprintf(out, "warning: %s: %s\n", strings.TrimSpace(fmt.Sprintf("%s %s %d", p.Series, axis, p.Value)), p.Warning)

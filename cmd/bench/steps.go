@@ -132,16 +132,12 @@ func (w workload) stepping() flowgpu.StepConfig {
 	return flowgpu.StepConfig{Batch: w.batch, Mode: w.mode, Adam: w.adam}
 }
 
-// randomSamples is a batch of uniform intensities, the same in every run, or of normal values where data is real.
+// randomSamples is a batch of random data, the same in every run.
 func randomSamples(c flowgpu.Config, batch int) []float32 {
-	r := rand.New(rand.NewPCG(1, 2))
+	value := c.RandomData(rand.New(rand.NewPCG(1, 2)))
 	x := make([]float32, batch*c.D())
 	for i := range x {
-		if c.Intensities > 0 {
-			x[i] = float32(r.IntN(c.Intensities))
-		} else {
-			x[i] = float32(r.NormFloat64())
-		}
+		x[i] = value()
 	}
 	return x
 }

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"cuflow/device"
+	"cuflow/device/meter"
 	"cuflow/flowgpu"
 )
 
@@ -119,6 +121,28 @@ func TestLayersOfTheInterpreter(t *testing.T) {
 	}
 	if err := plotParts(t.TempDir(), "ops", be, peaks, p, nil); err == nil {
 		t.Error("a roofline without peaks is drawn")
+	}
+}
+
+// TestPartsOfStepsThatDiffer: where a solver takes more calls in one step than in another, the parts are means over steps all the same.
+func TestPartsOfStepsThatDiffer(t *testing.T) {
+	call := func(stage, ms int) meter.Call {
+		return meter.Call{Op: "Axpy", Stage: stage, Time: time.Duration(ms) * time.Millisecond, Flops: 10, Bytes: 100}
+	}
+	p := &profile{
+		stages: []flowgpu.Stage{{Pass: flowgpu.Forward, Layer: "a"}, {Pass: flowgpu.Backward, Layer: "b"}},
+		calls:  fasterHalf([][]meter.Call{{call(0, 100)}, {call(0, 2), call(0, 4), call(1, 6)}, {call(0, 6)}}),
+	}
+	parts := p.parts(byKind)
+	if len(parts) != 2 || !near(p.inOps(), 9) {
+		t.Fatalf("%v ms in %+v", p.inOps(), parts)
+	}
+	a, b := parts[0], parts[1]
+	if a.Calls != 2 || !near(a.Ms, 6) || a.Flops != 15 || a.Bytes != 150 || !near(a.Share, 6./9) {
+		t.Errorf("three calls in two steps: %+v", a)
+	}
+	if b.Calls != 1 || !near(b.Ms, 3) || b.Flops != 5 || !near(b.Share, 3./9) {
+		t.Errorf("one call in two steps: %+v", b)
 	}
 }
 

@@ -106,7 +106,8 @@ func (e *Estimate) sources(cfg *Config) (sources, error) {
 		cfg.Model.Classes = 1
 	}
 	m := cfg.Model
-	set := noise{info: data.Info{Name: "noise", C: m.Channels, H: m.Height, W: m.Width, Levels: m.Intensities, N: cfg.Batch, Classes: max(m.Classes, 0)}}
+	info := data.Info{Name: "noise", C: m.Channels, H: m.Height, W: m.Width, Levels: m.Intensities, N: cfg.Batch, Classes: max(m.Classes, 0)}
+	set := noise{info: info, model: m}
 	return sources{set, set, set}, nil
 }
 

@@ -3,13 +3,15 @@ package train
 import (
 	"math/rand/v2"
 
+	"cuflow/flowgpu"
 	"cuflow/flowgpu/data"
 )
 
-// noise stands for data that is not there: uniform intensities, or standard normal vectors.
+// noise stands for data that is not there.
 type noise struct {
 	data.Source // what noise has none of is not asked for
 	info        data.Info
+	model       flowgpu.Config
 }
 
 func (s noise) Info() data.Info { return s.info }
@@ -17,15 +19,10 @@ func (s noise) Label(int) int32 { return 0 }
 
 // Load writes a sample as sample i of a batch of n.
 func (s noise) Load(dst []float32, sample, i, n int) error {
-	r, p := rand.New(rand.NewPCG(uint64(sample), 0)), s.info.H*s.info.W
+	value, p := s.model.RandomData(rand.New(rand.NewPCG(uint64(sample), 0))), s.info.H*s.info.W
 	for c := range s.info.C {
 		for k := range p {
-			v := &dst[(c*n+i)*p+k]
-			if s.info.Levels > 0 {
-				*v = float32(r.IntN(s.info.Levels))
-			} else {
-				*v = float32(r.NormFloat64())
-			}
+			dst[(c*n+i)*p+k] = value()
 		}
 	}
 	return nil

@@ -174,6 +174,14 @@ func TestDryRunWithoutItsData(t *testing.T) {
 	if len(e.Notes) == 0 || !strings.Contains(e.Notes[0], "noise stands for it") || !(e.Step > 0) || e.Parts[1].n != 0 {
 		t.Errorf("notes %q, %+v", e.Notes, e.Parts)
 	}
+	bounded, err := Preset("flow1d-bounded")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bounded.Data, bounded.Steps = c.Data, 100
+	if _, err := DryRun(context.Background(), bounded.Config, quiet()); err != nil {
+		t.Errorf("a flow of (0, 1): %v", err)
+	}
 	c.Data = t.TempDir() // is there, and holds no images
 	if _, err := DryRun(context.Background(), c, quiet()); err == nil {
 		t.Error("an empty folder is taken for data")
