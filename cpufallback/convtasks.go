@@ -25,11 +25,12 @@ type convTasks struct {
 	compose  luCompose
 	factors  luBackward
 
-	parts []float32 // sums over parts of the columns
-	lu    []float64 // of LUCompose and its gradient
-	mixed []float32 // a matrix transposed
-	none  []float32 // a bias of zeros
-	exps  []float32 // of RowScale
+	parts  []float32 // sums over parts of the columns
+	spread []float32 // copies of weights, see gemm.Stack.Spread
+	lu     []float64 // of LUCompose and its gradient
+	mixed  []float32 // a matrix transposed
+	none   []float32 // a bias of zeros
+	exps   []float32 // of RowScale
 }
 
 // workerScratch is scratch for every worker of the pool.

@@ -33,6 +33,7 @@ func (b *Backend) StackBackward(g device.Images, units []device.Unit, x, dy, dx 
 	t := b.newStack(g, units, x, dy)
 	b.roundStack(t.Layers, true)
 	t.DX = dx.Host()
+	t.Spread(gemm.Grow(&b.conv.spread, t.SpreadFloats()))
 	t.C, t.Tree = gemm.Grow(&b.conv.parts, t.Parts*t.Floats), &b.conv.tree
 	t = b.kept(t, &units[0], true)
 	if t.Fused {
@@ -59,6 +60,7 @@ func (b *Backend) backByLayers(t *stackTask) {
 			continue
 		}
 		b.pool.Run(l.Chunks(), (*stackWeights)(t))
+		b.pool.Run(t.SpreadChunks(t.layer), (*stackSpread)(t))
 		if t.layer == 1 && t.Together(0) {
 			continue // which goes through both
 		}
@@ -96,6 +98,7 @@ type (
 	stackForward  stackTask
 	stackBackward stackTask
 	stackWeights  stackTask
+	stackSpread   stackTask
 	stackBack     stackTask
 	stackThrough  stackTask
 	stackAdd      stackTask
@@ -113,6 +116,8 @@ func (t *stackBackward) Do(chunk, worker int) {
 func (t *stackWeights) Do(chunk, worker int) {
 	t.k.StackWeights(&t.scratch[worker], &t.Stack, t.layer, chunk)
 }
+
+func (t *stackSpread) Do(chunk, _ int) { t.SpreadWeights(t.layer, chunk) }
 
 func (t *stackBack) Do(chunk, worker int) {
 	m := chunk * t.Tile

@@ -104,9 +104,43 @@ func benchmarkStack(b *testing.B, be *Backend, g device.Images, kernel int, chan
 // So many columns through so many weights are cut in parts, and the tiles of a part go back through two layers at once. The gradients
 // must be those of the convolutions one after another, the same bits on any number of cores, and the same whether they are added to zeros or set.
 func TestStackOfManyParts(t *testing.T) {
-	g := device.Images{N: 159, H: 8, W: 8}
-	want := manyParts(t, g, 1, true, false)
-	one, three, set := manyParts(t, g, 1, false, false), manyParts(t, g, 3, false, false), manyParts(t, g, 2, false, true)
+	for _, middle := range []int{264, 320} { // 320: back through copies of the weights, too
+		w := wideStack{device.Images{N: 159, H: 8, W: 8}, 3, []int{3, middle, middle, 4}}
+		w.check(t, func(s *stackTask) string {
+			if !s.Together(0) || !s.Together(2) {
+				return "is not taken back in parts"
+			}
+			return ""
+		})
+	}
+}
+
+// A stack goes back through copies of its large weights, of as many layers as have some. Rows may be more, or fewer, than are copied at a time.
+func TestStackBackThroughCopies(t *testing.T) {
+	for _, n := range []int{40, 512} {
+		w := wideStack{device.Images{N: n, H: 1, W: 1}, 1, []int{31, 256, 300, 320, 384, 6}}
+		w.check(t, func(s *stackTask) string {
+			copied := []int{s.SpreadChunks(1), s.SpreadChunks(2), s.SpreadChunks(3)}
+			if !slices.Equal(copied, []int{5, 0, 6}) { // rows of 300 are not a whole number of cache lines
+				return fmt.Sprintf("has copies in %d chunks", copied)
+			}
+			return ""
+		})
+	}
+}
+
+// wideStack is a stack of too many weights to go through all layers at a time.
+type wideStack struct {
+	device.Images
+	kernel   int // of the ends
+	channels []int
+}
+
+// check compares gradients. wrong says what is not as it should be in the pass back, if anything.
+func (w *wideStack) check(t *testing.T, wrong func(*stackTask) string) {
+	t.Helper()
+	want := w.gradients(t, 1, true, false, nil)
+	one, three, set := w.gradients(t, 1, false, false, wrong), w.gradients(t, 3, false, false, wrong), w.gradients(t, 2, false, true, wrong)
 	for i, w := range want {
 		off, size := 0.0, 0.0
 		for j, v := range w {
@@ -125,9 +159,10 @@ func TestStackOfManyParts(t *testing.T) {
 	}
 }
 
-// manyParts is what a wide stack adds to the gradients of its operand, its weights and its biases, or sets those of the latter to, or what its
+// gradients is what the stack adds to the gradients of its operand, its weights and its biases, or sets those of the latter to, or what its
 // convolutions do.
-func manyParts(t *testing.T, g device.Images, workers int, convolutions, set bool) [][]float32 {
+func (w *wideStack) gradients(t *testing.T, workers int, convolutions, set bool, wrong func(*stackTask) string) [][]float32 {
+	t.Helper()
 	be, err := NewWorkers("cpu", workers)
 	if err != nil {
 		t.Fatal(err)
@@ -151,32 +186,36 @@ func manyParts(t *testing.T, g device.Images, workers int, convolutions, set boo
 		}
 		return buf
 	}
-	channels, m := []int{3, 264, 264, 4}, g.N*g.H*g.W
+	m, last := w.N*w.H*w.W, len(w.channels)-2
 	var units []device.Unit
-	for i, k := range []int{3, 1, 3} {
-		u := device.Unit{Cin: channels[i], Cout: channels[i+1], K: k, Act: device.ReLU}
-		n := u.Cin * u.Cout * k * k
+	for i := range last + 1 {
+		u := device.Unit{Cin: w.channels[i], Cout: w.channels[i+1], K: 1, Act: device.ReLU}
+		if i == 0 || i == last {
+			u.K = w.kernel
+		}
+		n := u.Cin * u.Cout * u.K * u.K
 		u.W, u.B, u.DW, u.DB, u.Set = alloc(n, 0.1), alloc(u.Cout, 1), alloc(n, 0), alloc(u.Cout, 0), set
 		if set {
 			be.Fill(u.DW, float32(math.NaN()))
 			be.Fill(u.DB, float32(math.NaN()))
 		}
-		if i < 2 {
+		if i < last {
 			u.Hidden = alloc(device.HiddenLen(u.Cout, m), 0)
 		} else {
 			u.Act = device.NoAct
 		}
 		units = append(units, u)
 	}
-	x, y, dy, dx := alloc(3*m, 1), alloc(4*m, 0), alloc(4*m, 1), alloc(3*m, 0)
+	in, out := w.channels[0], w.channels[last+1]
+	x, y, dy, dx := alloc(in*m, 1), alloc(out*m, 0), alloc(out*m, 1), alloc(in*m, 0)
 	if convolutions {
-		device.StackForwardOn(be, g, units, x, y)
-		device.StackBackwardOn(be, g, units, x, dy, dx)
+		device.StackForwardOn(be, w.Images, units, x, y)
+		device.StackBackwardOn(be, w.Images, units, x, dy, dx)
 	} else {
-		be.StackForward(g, units, x, y, true)
-		be.StackBackward(g, units, x, dy, dx)
-		if s := be.newStack(g, units, x, y); !s.Together(0) || !s.Together(2) {
-			t.Fatalf("a stack of %v channels and %d columns is not taken back in parts", channels, m)
+		be.StackForward(w.Images, units, x, y, true)
+		be.StackBackward(w.Images, units, x, dy, dx)
+		if is := wrong(be.conv.kept[stackPass{&units[0], true}]); is != "" {
+			t.Fatalf("a stack of %v channels and %d columns %s", w.channels, m, is)
 		}
 	}
 	all := [][]float32{slices.Clone(dx.Host())}

@@ -45,6 +45,8 @@ type Layer struct {
 	Hidden  []float32
 	DW, DB  []float32 // of the backward pass
 	Set     bool      // which sets them, whatever they hold, and does not add to them
+
+	together []float32 // the weights that Back has a copy of, see Spread
 	Gradient
 }
 
