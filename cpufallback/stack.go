@@ -33,7 +33,9 @@ func (b *Backend) StackBackward(g device.Images, units []device.Unit, x, dy, dx 
 	t := b.newStack(g, units, x, dy)
 	b.roundStack(t.Layers, true)
 	t.DX = dx.Host()
-	t.Spread(gemm.Grow(&b.conv.spread, t.SpreadFloats()))
+	if t.tiles() >= 2*b.pool.Workers() { // whoever reads weights once need not copy them
+		t.Spread(gemm.Grow(&b.conv.spread, t.SpreadFloats()))
+	}
 	t.C, t.Tree = gemm.Grow(&b.conv.parts, t.Parts*t.Floats), &b.conv.tree
 	t = b.kept(t, &units[0], true)
 	if t.Fused {

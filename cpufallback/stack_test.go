@@ -106,7 +106,7 @@ func benchmarkStack(b *testing.B, be *Backend, g device.Images, kernel int, chan
 func TestStackOfManyParts(t *testing.T) {
 	for _, middle := range []int{264, 320} { // 320: back through copies of the weights, too
 		w := wideStack{device.Images{N: 159, H: 8, W: 8}, 3, []int{3, middle, middle, 4}}
-		w.check(t, func(s *stackTask) string {
+		w.check(t, func(s *stackTask, _ int) string {
 			if !s.Together(0) || !s.Together(2) {
 				return "is not taken back in parts"
 			}
@@ -119,10 +119,13 @@ func TestStackOfManyParts(t *testing.T) {
 func TestStackBackThroughCopies(t *testing.T) {
 	for _, n := range []int{40, 512} {
 		w := wideStack{device.Images{N: n, H: 1, W: 1}, 1, []int{31, 256, 300, 320, 384, 6}}
-		w.check(t, func(s *stackTask) string {
-			copied := []int{s.SpreadChunks(1), s.SpreadChunks(2), s.SpreadChunks(3)}
-			if !slices.Equal(copied, []int{5, 0, 6}) { // rows of 300 are not a whole number of cache lines
-				return fmt.Sprintf("has copies in %d chunks", copied)
+		w.check(t, func(s *stackTask, workers int) string {
+			want := []int{5, 0, 6} // rows of 300 are not a whole number of cache lines
+			if n == 40 && workers > 1 {
+				want = []int{0, 0, 0} // nobody reads them twice
+			}
+			if copied := []int{s.SpreadChunks(1), s.SpreadChunks(2), s.SpreadChunks(3)}; !slices.Equal(copied, want) {
+				return fmt.Sprintf("has copies in %d chunks with %d workers", copied, workers)
 			}
 			return ""
 		})
@@ -137,7 +140,7 @@ type wideStack struct {
 }
 
 // check compares gradients. wrong says what is not as it should be in the pass back, if anything.
-func (w *wideStack) check(t *testing.T, wrong func(*stackTask) string) {
+func (w *wideStack) check(t *testing.T, wrong func(s *stackTask, workers int) string) {
 	t.Helper()
 	want := w.gradients(t, 1, true, false, nil)
 	one, three, set := w.gradients(t, 1, false, false, wrong), w.gradients(t, 3, false, false, wrong), w.gradients(t, 2, false, true, wrong)
@@ -161,7 +164,7 @@ func (w *wideStack) check(t *testing.T, wrong func(*stackTask) string) {
 
 // gradients is what the stack adds to the gradients of its operand, its weights and its biases, or sets those of the latter to, or what its
 // convolutions do.
-func (w *wideStack) gradients(t *testing.T, workers int, convolutions, set bool, wrong func(*stackTask) string) [][]float32 {
+func (w *wideStack) gradients(t *testing.T, workers int, convolutions, set bool, wrong func(s *stackTask, workers int) string) [][]float32 {
 	t.Helper()
 	be, err := NewWorkers("cpu", workers)
 	if err != nil {
@@ -214,7 +217,7 @@ func (w *wideStack) gradients(t *testing.T, workers int, convolutions, set bool,
 	} else {
 		be.StackForward(w.Images, units, x, y, true)
 		be.StackBackward(w.Images, units, x, dy, dx)
-		if is := wrong(be.conv.kept[stackPass{&units[0], true}]); is != "" {
+		if is := wrong(be.conv.kept[stackPass{&units[0], true}], workers); is != "" {
 			t.Fatalf("a stack of %v channels and %d columns %s", w.channels, m, is)
 		}
 	}

@@ -33,7 +33,6 @@ func (p *Stack) SpreadFloats() (n int) {
 func (p *Stack) Spread(memory []float32) {
 	for i := range p.Layers {
 		l := &p.Layers[i]
-		l.together = nil
 		if a := &l.Back; p.spreads(i) {
 			n := a.K * spreadRow(a)
 			l.together, a.W, a.Col = a.W, memory[:n:n], spreadRow(a)

@@ -248,7 +248,7 @@ func (k *Kernels) StackBackward(s *Scratch, p *Stack, part int) {
 		k.rowSums(p, last, dy, 0, p.Layers[last].Out, n, lanes[p.Layers[last].lanesAt:])
 		for i := last; i >= 0; i-- {
 			l := &p.Layers[i]
-			k.gradient(s, p, i, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], add || tile > part*p.PartTiles)
+			k.gradient(s, p, i, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], add || tile > part*p.PartTiles, turning{})
 			var dx panels
 			var sums []float32
 			if i > 0 {

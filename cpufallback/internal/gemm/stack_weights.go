@@ -99,7 +99,11 @@ func (k *Kernels) StackWeights(s *Scratch, p *Stack, i, chunk int) {
 	for m := first; m < end; m += step {
 		n := min(step, end-m)
 		dy := k.dyOf(s, p, i, m, n)
-		k.gradient(s, p, i, dy, m, n, a0, a1, b0, b1, to, m > first || g.direct && !p.Layers[i].Set)
+		next := turning{m + n, b0}
+		if m+n >= end { // then the next chunk, if it is of the same columns of the batch
+			next = turning{first, (piece + 1) % g.widths() * g.width}
+		}
+		k.gradient(s, p, i, dy, m, n, a0, a1, b0, b1, to, m > first || g.direct && !p.Layers[i].Set, next)
 		if r1 > r0 {
 			k.rowSums(p, i, dy, r0, r1, n, c[g.SumsAt:])
 		}
@@ -131,7 +135,7 @@ func (k *Kernels) StackThrough(s *Scratch, p *Stack, i, part int) {
 			k.StackBack(s, p, 1, m, n)
 		}
 		dy := k.dyOf(s, p, i, m, n)
-		k.gradient(s, p, i, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], m > first)
+		k.gradient(s, p, i, dy, m, n, 0, l.rows, 0, l.cols, c[l.At:], m > first, turning{m + n, 0})
 		k.rowSums(p, i, dy, 0, l.Out, n, c[l.SumsAt:])
 		s.tile.AheadLines = 0
 		k.back(s, p, i, dy, dx, nil, m, n)
@@ -139,8 +143,11 @@ func (k *Kernels) StackThrough(s *Scratch, p *Stack, i, part int) {
 	s.forget()
 }
 
+// turning is what a gradient turns next: column b of B and those that follow, from column m of the batch on.
+type turning struct{ m, b int }
+
 // gradient computes rows [a0, a1) and columns [b0, b1) of C over columns [m, m+n) of the batch, or adds them to what is there.
-func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, a0, a1, b0, b1 int, c []float32, add bool) {
+func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, a0, a1, b0, b1 int, c []float32, add bool, next turning) {
 	g := &p.Layers[i].Gradient
 	var x panels
 	if i == 0 {
@@ -164,22 +171,28 @@ func (k *Kernels) gradient(s *Scratch, p *Stack, i int, dy panels, m, n, a0, a1,
 		k.roundPanels(s, &w, a, vecs)
 	}
 	width := k.vectors * k.lanes
-	far := k.far(p, g, a.rows)
+	fetches := i > 0 && k.fetchesTurned(p, a.rows)
 	for ; b0 < b1; b0 += width { // what is turned stays in the L1 cache
 		cols := min(width, b1-b0)
 		turned := k.turnRows(s, b, b0, cols, vecs)
-		if t := &s.tile; far && b0+width < b1 { // while these columns are multiplied, the next ones come
-			t.Ahead, t.AheadAt, t.AheadRow, t.AheadLines = b.p, (b0+width)*k.lanes, b.stride, width*k.lanes/line/panelLines
+		if fetches { // while these columns are multiplied, the next ones come
+			from, at := b.p, b0+width
+			if at >= b1 {
+				from, at = k.hidden(p, i-1, min(next.m, p.M-1)/k.lanes*k.lanes).p, next.b
+			}
+			t := &s.tile
+			t.Ahead, t.AheadAt, t.AheadRow, t.AheadLines = from, at*k.lanes, b.stride, width*k.lanes/line/panelLines
 		}
 		k.multiply(s, &w, turned, cols, c[a0*g.cols+b0:], g.cols, &End{Add: add})
 		s.tile.AheadLines = 0
 	}
 }
 
-// far says whether what a gradient turns lies in memory, so that it pays to fetch it, and the kernels of so many rows of A can: those of
-// panels, in blocks of k.rows or one less.
-func (k *Kernels) far(p *Stack, g *Gradient, rows int) bool {
-	return g.Parts > 1 && !p.Fused && k.half == nil && k.panels[k.rows] != nil && rows >= k.rows*k.rows
+// fetchesTurned says whether it pays to fetch what a gradient turns, and the kernels of so many rows of A can: those of panels, in blocks of
+// k.rows or one less.
+func (k *Kernels) fetchesTurned(p *Stack, rows int) bool {
+	blocks := (rows + k.rows - 1) / k.rows
+	return !p.Fused && k.half == nil && k.panels[k.rows] != nil && rows/blocks >= k.rows-1
 }
 
 // crosses says whether crossed is for so many rows of A and B: whether adding up the lanes of every sum, over vecs vectors of columns, is
