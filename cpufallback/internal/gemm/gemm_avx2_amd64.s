@@ -3223,9 +3223,15 @@ fetch:
 
 segment:
 	LEAQ         (SI)(R8*1), R10
-	PREFETCHT0   -128(R10)
-	PREFETCHT0   -64(R10)
-	PREFETCHT0   (R10)
+	LEAQ         -128(R10), R11
+	MOVQ         264(AX), R12
+	SHLQ         $0x02, R12
+	ADDQ         360(AX), R12
+	CMPQ         R9, $0x01
+	CMOVQEQ      R12, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R11)
 	VMOVUPS      (DI), Y10
 	VMOVUPS      (DI)(CX*1), Y11
 	VBROADCASTSS -128(SI), Y12
@@ -3685,9 +3691,15 @@ fetch:
 
 segment:
 	LEAQ         (SI)(R8*1), R10
-	PREFETCHT0   -128(R10)
-	PREFETCHT0   -64(R10)
-	PREFETCHT0   (R10)
+	LEAQ         -128(R10), R11
+	MOVQ         264(AX), R12
+	SHLQ         $0x02, R12
+	ADDQ         360(AX), R12
+	CMPQ         R9, $0x01
+	CMOVQEQ      R12, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(R11)
 	VMOVUPS      (DI), Y12
 	VMOVUPS      (DI)(CX*1), Y13
 	VBROADCASTSS -128(SI), Y14

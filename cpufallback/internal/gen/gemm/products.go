@@ -157,10 +157,15 @@ func (m *machine) panelSegments(a block, acc [][]vec, bVec, ahead, aheadRow gp) 
 	p, b, seg, segs := a.load("aCur"), a.load("B"), a.floats("Seg"), a.load("Segs")
 	ADDQ(U8(near), p)
 	Label("segment")
-	next := GP64()
+	next, soon := GP64(), GP64()
 	LEAQ(Mem{Base: p, Index: seg, Scale: 1}, next)
+	LEAQ(Mem{Base: next, Disp: -near}, soon)
+	block := a.floats("ABlk") // after the last segment comes the first of the next block
+	ADDQ(a.mem("aCur"), block)
+	CMPQ(segs, U8(1))
+	CMOVQEQ(block, soon)
 	for i := 0; i < len(acc); i += 64 / m.bytes() {
-		PREFETCHT0(Mem{Base: next, Disp: i*m.bytes() - near})
+		PREFETCHT0(Mem{Base: soon, Disp: i * m.bytes()})
 	}
 	for k := range m.lanes {
 		if per := m.lanes / panelLines; k%per == per/2 {
